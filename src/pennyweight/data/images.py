@@ -1,0 +1,131 @@
+"""LabelledImages: uint8 pictures with integer labels, and a test part that stays sealed until it is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from pennyweight.core.errors import DataError
+
+Pixels = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+
+SPLIT_SEED = 20_177
+"""The split is part of the data, not of a training: every training of a set sees the same parts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Pictures `(count, height, width, channels)` uint8 and their labels `(count,)` int64."""
+
+    images: Pixels
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: npt.NDArray[np.int64]) -> Part:
+        """The pictures at `index`, in that order."""
+        return Part(self.images[index], self.labels[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that gave no picture, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """A set of labelled images in memory.
+
+    `learning` is what training and selection may see; the test part is handed out by `open_test` alone.
+    `origin` says in words where the pictures came from and what was done to them, `notes` what a reader of figures
+    must know (a missing batch, a split that we made, pictures that were resized).
+    Raises DataError when made from parts that do not fit together.
+    """
+
+    name: str
+    learning: Part
+    sealed: Part = field(repr=False)
+    class_names: tuple[str, ...]
+    origin: str = ""
+    notes: tuple[str, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+
+    def __post_init__(self) -> None:
+        faults = []
+        for title, part in (("learning", self.learning), ("test", self.sealed)):
+            if part.images.dtype != np.uint8 or part.images.ndim != 4:
+                faults.append(f"{title} images must be uint8 NHWC, not {part.images.dtype} {part.images.shape}")
+            if len(part.images) != len(part.labels):
+                faults.append(f"{len(part.images):,} {title} images have {len(part.labels):,} labels")
+            if len(part.labels) and not 0 <= part.labels.min() <= part.labels.max() < len(self.class_names):
+                faults.append(f"{title} labels must lie in 0 … {len(self.class_names) - 1}")
+        if self.learning.images.shape[1:] != self.sealed.images.shape[1:]:
+            faults.append(
+                f"images of two sizes: learning {self.learning.images.shape[1:]}, test {self.sealed.images.shape[1:]}"
+            )
+        if not len(self.learning):
+            faults.append("there are no images to learn from")
+        elif len(np.unique(self.learning.labels)) < 2:
+            faults.append("all images have one class; a classifier needs at least two")
+        if faults:
+            raise DataError(f"{self.name}: " + "; ".join(faults))
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """`(height, width, channels)` of every picture."""
+        _, height, width, channels = self.learning.images.shape
+        return height, width, channels
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return len(self.class_names)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over all pictures, labels and class names, the test part's too: 64 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for part in (self.learning, self.sealed):
+            digest.update(repr(part.images.shape).encode())
+            digest.update(np.ascontiguousarray(part.images).data)
+            digest.update(np.ascontiguousarray(part.labels).data)
+        digest.update("\0".join(self.class_names).encode())
+        return digest.hexdigest()
+
+    def split(self, validation: float) -> tuple[Part, Part]:
+        """The learning part as train and validation: a stratified share of each class, the same in every call.
+
+        `validation` is a share in [0, 1) of the learning part; 0 gives an empty validation part.
+        """
+        if validation == 0:
+            return self.learning, self.learning.take(np.arange(0))
+        train, held = stratified(self.learning.labels, validation)
+        return self.learning.take(train), self.learning.take(held)
+
+    def open_test(self) -> Part:
+        """The test part. Whoever opens it counts it (`pennyweight evaluate` does, in the run folder)."""
+        return self.sealed
+
+
+def stratified(labels: Labels, share: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Indices of the kept and of the held-out: `share` of every class is held out, at least one where it has two.
+
+    The same labels and share give the same indices. Both come sorted.
+    """
+    rng = np.random.default_rng(SPLIT_SEED)
+    held = []
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        count = min(max(round(share * len(members)), 1), len(members) - 1)
+        held.append(members[:count])
+    out = np.sort(np.concatenate(held)).astype(np.int64)
+    return np.setdiff1d(np.arange(len(labels)), out), out
