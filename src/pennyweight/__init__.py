@@ -1,1 +1,65 @@
+"""Pennyweight: the most accurate image classifier that fits.
 
+Every verb of the command line is a function here. Names are loaded when they are first asked for, so that
+`import pennyweight` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "Board": "core.board",
+    "Budget": "core.budget",
+    "PennyweightError": "core.errors",
+    "Run": "core.run",
+    "LabelledImages": "data.images",
+    "Part": "data.images",
+    "audit": "data.audit",
+    "open_source": "data.source",
+    "Graph": "net.graph",
+    "build_network": "net.zoo",
+    "open_network": "net.network",
+    "profile": "net.profile",
+    "to_module": "net.module",
+    "Recipe": "fit.recipe",
+    "evaluate": "fit.evaluate",
+    "resume": "fit.train",
+    "train": "fit.train",
+    "search": "plan.search",
+}
+
+__all__ = ["__version__", *sorted(_PLACES)]
+
+if TYPE_CHECKING:
+    from pennyweight.core.board import Board as Board
+    from pennyweight.core.budget import Budget as Budget
+    from pennyweight.core.errors import PennyweightError as PennyweightError
+    from pennyweight.core.run import Run as Run
+    from pennyweight.data.audit import audit as audit
+    from pennyweight.data.images import LabelledImages as LabelledImages
+    from pennyweight.data.images import Part as Part
+    from pennyweight.data.source import open_source as open_source
+    from pennyweight.fit.evaluate import evaluate as evaluate
+    from pennyweight.fit.recipe import Recipe as Recipe
+    from pennyweight.fit.train import resume as resume
+    from pennyweight.fit.train import train as train
+    from pennyweight.net.graph import Graph as Graph
+    from pennyweight.net.module import to_module as to_module
+    from pennyweight.net.network import open_network as open_network
+    from pennyweight.net.profile import profile as profile
+    from pennyweight.net.zoo import build_network as build_network
+    from pennyweight.plan.search import search as search
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'pennyweight' has no attribute {name!r}")
+    return getattr(import_module(f"pennyweight.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

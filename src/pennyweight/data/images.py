@@ -17,6 +17,10 @@ Labels = npt.NDArray[np.int64]
 SPLIT_SEED = 20_177
 """The split is part of the data, not of a training: every training of a set sees the same parts."""
 
+SEALED_SHARE = 0.2
+SEALED_NOTE = f"there is no test part: {SEALED_SHARE:.0%} of every class was sealed as one"
+"""What `seal` holds back, and how `notes` says so."""
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -47,7 +51,8 @@ class LabelledImages:
 
     `learning` is what training and selection may see; the test part is handed out by `open_test` alone.
     `origin` says in words where the pictures came from and what was done to them, `notes` what a reader of figures
-    must know (a missing batch, a split that we made, pictures that were resized).
+    must know (a missing batch, a split that we made, pictures that were resized). `source` is the text with which
+    `open_source` opens them again; it is empty where they were made in Python.
     Raises DataError when made from parts that do not fit together.
     """
 
@@ -58,6 +63,7 @@ class LabelledImages:
     origin: str = ""
     notes: tuple[str, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
+    source: str = ""
 
     def __post_init__(self) -> None:
         faults = []
@@ -66,7 +72,11 @@ class LabelledImages:
                 faults.append(f"{title} images must be uint8 NHWC, not {part.images.dtype} {part.images.shape}")
             if len(part.images) != len(part.labels):
                 faults.append(f"{len(part.images):,} {title} images have {len(part.labels):,} labels")
-            if len(part.labels) and not 0 <= part.labels.min() <= part.labels.max() < len(self.class_names):
+            if part.labels.dtype != np.int64 or part.labels.ndim != 1:
+                faults.append(
+                    f"{title} labels must be int64, one an image, not {part.labels.dtype} {part.labels.shape}"
+                )
+            elif len(part.labels) and not 0 <= part.labels.min() <= part.labels.max() < len(self.class_names):
                 faults.append(f"{title} labels must lie in 0 … {len(self.class_names) - 1}")
         if self.learning.images.shape[1:] != self.sealed.images.shape[1:]:
             faults.append(
@@ -122,10 +132,16 @@ def stratified(labels: Labels, share: float) -> tuple[npt.NDArray[np.int64], npt
     The same labels and share give the same indices. Both come sorted.
     """
     rng = np.random.default_rng(SPLIT_SEED)
-    held = []
+    held = [np.arange(0)]
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))
         count = min(max(round(share * len(members)), 1), len(members) - 1)
         held.append(members[:count])
     out = np.sort(np.concatenate(held)).astype(np.int64)
     return np.setdiff1d(np.arange(len(labels)), out), out
+
+
+def seal(pictures: Part) -> tuple[Part, Part]:
+    """The learning and the sealed test part of a source that has no test part of its own; see SEALED_NOTE."""
+    kept, held = stratified(pictures.labels, SEALED_SHARE)
+    return pictures.take(kept), pictures.take(held)

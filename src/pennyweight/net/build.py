@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal, get_args
 
-from pennyweight.core.errors import unknown
+from pennyweight.core.errors import GraphError, unknown
 from pennyweight.net import ops
 from pennyweight.net.graph import INPUT, Graph, Layer
 from pennyweight.net.ops import Op, Padding, Shape
@@ -22,18 +23,23 @@ class Builder:
         self.last = INPUT
         self._shapes: dict[str, Shape] = {INPUT: input_shape}
         self._layers: list[Layer] = []
+        self._numbered: Counter[str] = Counter()
 
     def shape(self, name: str = "") -> Shape:
         """The shape of the tensor called `name`, or of the last one."""
         return self._shapes[name or self.last]
 
     def add(self, op: Op, *inputs: str, name: str = "") -> str:
-        """Add any op; its name is `name`, or the op's own and a number."""
+        """Add any op; its name is `name`, or the op's own and a number.
+
+        Raises GraphError, naming the layer, where the op cannot take what it would read.
+        """
         sources = inputs or (self.last,)
-        if not name:
-            stem = str(getattr(op, "function", op.name))
-            name = f"{stem}{1 + sum(layer.name.rstrip('0123456789') == stem for layer in self._layers)}"
-        self._shapes[name] = op.output_shape(*(self._shapes[source] for source in sources))
+        name = name or self._free_name(str(getattr(op, "function", op.name)))
+        try:
+            self._shapes[name] = op.output_shape(*(self._shapes[source] for source in sources))
+        except GraphError as error:
+            raise GraphError(f"layer {name!r}: {error}", hint=error.hint) from error
         self._layers.append(Layer(name, op, tuple(sources)))
         self.last = name
         return name
@@ -61,12 +67,31 @@ class Builder:
         pads = self._padding(padding, kernel, stride, at)
         return self.add(ops.DepthwiseConv((kernel, kernel), (stride, stride), pads, bias=bias), at or self.last)
 
+    def conv_block(
+        self,
+        filters: int,
+        kernel: int,
+        stride: int = 1,
+        padding: PaddingRule = "same",
+        *,
+        activation: str,
+        at: str = "",
+    ) -> str:
+        """A square convolution without bias, batch normalisation, and the activation (none where it is empty)."""
+        self.conv(filters, kernel, stride, padding, bias=False, at=at)
+        return self._normalise(activation)
+
+    def depthwise_block(self, kernel: int, stride: int = 1, padding: PaddingRule = "same", *, activation: str) -> str:
+        """A depthwise convolution without bias, batch normalisation, and the activation (none where it is empty)."""
+        self.depthwise_conv(kernel, stride, padding, bias=False)
+        return self._normalise(activation)
+
     def batch_norm(self, *, epsilon: float = 1e-5, momentum: float = 0.1) -> str:
         """Batch normalisation of the last tensor."""
         return self.add(ops.BatchNorm(epsilon, momentum))
 
     def activation(self, function: str) -> str:
-        """An activation by its name in the zoo's texts: relu, relu6, gelu, silu, hard-swish, prelu, leaky, tanh, sigmoid."""
+        """An activation by its name in the zoo's texts, such as relu or hard-swish: a key of ACTIVATIONS."""
         if function not in ACTIVATIONS:
             raise unknown("activation", function, ACTIVATIONS)
         return self.add(ACTIVATIONS[function])
@@ -100,6 +125,19 @@ class Builder:
     def graph(self, text: str) -> Graph:
         """The finished Graph."""
         return Graph(text, self.input_shape, tuple(self._layers))
+
+    def _normalise(self, activation: str) -> str:
+        self.batch_norm()
+        return self.activation(activation) if activation else self.last
+
+    def _free_name(self, stem: str) -> str:
+        if stem[-1].isdigit():
+            stem += "_"
+        while True:
+            self._numbered[stem] += 1
+            name = f"{stem}{self._numbered[stem]}"
+            if name not in self._shapes:
+                return name
 
     def _padding(self, rule: PaddingRule, kernel: int, stride: int, at: str) -> Padding:
         if isinstance(rule, int):

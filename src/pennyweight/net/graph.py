@@ -58,6 +58,10 @@ class Graph:
                 shapes[layer.name] = layer.op.output_shape(*(shapes[name] for name in layer.inputs))
             except (GraphError, ValueError, IndexError) as error:
                 raise GraphError(f"layer {layer.name!r} of {self.text}: {error}") from error
+            if min(shapes[layer.name]) < 1:
+                raise GraphError(
+                    f"layer {layer.name!r} of {self.text} makes nothing: {ops.describe(shapes[layer.name])}"
+                )
         return shapes
 
     @property
@@ -115,5 +119,5 @@ class Graph:
                 name, inputs = str(rest.pop("name")), tuple(map(str, rest.pop("inputs")))
                 layers.append(Layer(name, ops.from_json(rest), inputs))
             return Graph(str(facts["text"]), tuple(map(int, facts["input_shape"])), tuple(layers))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise GraphError(f"malformed graph: {type(error).__name__}: {error}") from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from pennyweight.core.errors import GraphError
 
@@ -64,9 +64,7 @@ def describe(shape: Shape) -> str:
 def window_output(length: int, kernel: int, stride: int, before: int, after: int, *, ceil: bool = False) -> int:
     """How many windows of `kernel` at every `stride` fit into `length` with padding (ceil: a last partial one)."""
     spare = length + before + after - kernel
-    if spare < 0:
-        return 0
-    count = (-(-spare // stride) if ceil else spare // stride) + 1
+    count = max((-(-spare // stride) if ceil else spare // stride) + 1, 0)
     # As PyTorch: a last window that would start in the padding after the image is dropped.
     if ceil and (count - 1) * stride >= length + before:
         count -= 1
@@ -75,6 +73,10 @@ def window_output(length: int, kernel: int, stride: int, before: int, after: int
 
 def _windows(op: Op, shape: Shape, kernel: Pair, stride: Pair, padding: Padding, *, ceil: bool = False) -> Pair:
     height, width, _ = _picture(op, shape)
+    if min(*kernel, *stride) < 1 or min(padding) < 0:
+        raise GraphError(
+            f"{op.name}: kernel {kernel} and stride {stride} must be positive, padding {padding} not negative"
+        )
     top, bottom, left, right = padding
     rows = window_output(height, kernel[0], stride[0], top, bottom, ceil=ceil)
     columns = window_output(width, kernel[1], stride[1], left, right, ceil=ceil)
@@ -98,7 +100,7 @@ class Conv(Op):
     def output_shape(self, *inputs: Shape) -> Shape:
         (shape,) = inputs
         channels = _picture(self, shape)[2]
-        if channels % self.groups or self.filters % self.groups:
+        if self.groups < 1 or channels % self.groups or self.filters % self.groups:
             raise GraphError(f"{self.groups} groups do not divide {channels} channels into {self.filters} filters")
         return (*_windows(self, shape, self.kernel, self.stride, self.padding), self.filters)
 
@@ -165,7 +167,8 @@ class BatchNorm(Op):
     momentum: float = 0.1
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return inputs[0]
+        (shape,) = inputs
+        return shape
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": inputs[0][-1:], "bias": inputs[0][-1:]}
@@ -186,7 +189,8 @@ class Activation(Op):
     slope: float = 0.01
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return inputs[0]
+        (shape,) = inputs
+        return shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +200,8 @@ class PRelu(Op):
     name: ClassVar[str] = "prelu"
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return inputs[0]
+        (shape,) = inputs
+        return shape
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": inputs[0][-1:]}
@@ -226,7 +231,8 @@ class GlobalPool(Op):
     kind: Literal["max", "average"]
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return 1, 1, _picture(self, inputs[0])[2]
+        (shape,) = inputs
+        return 1, 1, _picture(self, shape)[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +242,8 @@ class Flatten(Op):
     name: ClassVar[str] = "flatten"
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return (math.prod(inputs[0]),)
+        (shape,) = inputs
+        return (math.prod(shape),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +254,10 @@ class Dropout(Op):
     rate: float
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return inputs[0]
+        (shape,) = inputs
+        if not 0 <= self.rate < 1:
+            raise GraphError(f"a dropout rate lies in [0, 1), unlike {self.rate}")
+        return shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +303,8 @@ class Softmax(Op):
     name: ClassVar[str] = "softmax"
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return inputs[0]
+        (shape,) = inputs
+        return shape
 
 
 OPS: dict[str, type[Op]] = {
@@ -325,11 +336,25 @@ def to_json(op: Op) -> dict[str, Any]:
 
 def from_json(facts: dict[str, Any]) -> Op:
     """The op that `to_json` described. Raises GraphError for anything else."""
-    values = dict(facts)
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
     cls = OPS.get(str(values.pop("op", None)))
     if cls is None:
         raise GraphError(f"unknown op in {facts!r}")
     try:
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        op = cls(**values)
     except TypeError as error:
         raise GraphError(f"malformed op {facts!r}: {error}") from error
+    types = get_type_hints(cls)
+    faults = [f.name for f in fields(cls) if not _is_of_type(getattr(op, f.name), types[f.name])]
+    if faults:
+        raise GraphError(f"malformed op {facts!r}: {', '.join(faults)} of the wrong type")
+    return op
+
+
+def _is_of_type(value: Any, hint: Any) -> bool:
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_origin(hint) is tuple:
+        kinds = get_args(hint)
+        return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_is_of_type, value, kinds))
+    return type(value) is hint or (hint is float and type(value) is int)

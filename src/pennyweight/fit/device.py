@@ -1,0 +1,57 @@
+"""Where a training runs and in which floating-point type its products are taken."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import torch
+
+from pennyweight.core.errors import UsageError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def choose_device(wish: str = "auto") -> torch.device:
+    """The device called `wish`; `auto` takes CUDA, then MPS, then the CPU. Raises UsageError if it is not there."""
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if wish == "auto":
+        return torch.device(next(name for name, found in there.items() if found))
+    if not there.get(wish, False):
+        found = ", ".join(name for name, is_there in there.items() if is_there)
+        raise UsageError(f"device {wish!r} is not here", hint=f"found: {found}; --device auto chooses")
+    return torch.device(wish)
+
+
+def product_type(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device multiplies it natively, else float32.
+
+    That is CUDA from Ampere on, and CPUs with AVX-512 BF16 or AMX. Weights, sums of batch norms, losses and optimiser states stay float32 (autocast).
+    """
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    if device.type == "cpu" and _cpu_has_bfloat16():
+        return torch.bfloat16
+    return torch.float32
+
+
+def _cpu_has_bfloat16() -> bool:
+    asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, ask, lambda: False)() for ask in asks)
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What a figure's reader wants to know of the machine: versions, processor, threads, device."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "products": str(product_type(device)).removeprefix("torch."),
+    }

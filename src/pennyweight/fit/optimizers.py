@@ -1,0 +1,96 @@
+"""Optimisers for a module: PyTorch's own, and Muon for the filters and matrices between first and last layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from pennyweight.fit.recipe import LEARNING_RATES, Recipe
+
+
+class Muon(Optimizer):
+    """Momentum whose step is orthogonalised: each filter bank or matrix moves by the nearest semi-orthogonal matrix.
+
+    Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; the quintic
+    Newton-Schulz coefficients are the published ones. A filter bank counts as a matrix of its filters; steps of
+    tall matrices are enlarged by sqrt(rows / columns). Weight decay is decoupled.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], lr: float, momentum: float, weight_decay: float) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                gradient, state = parameter.grad, self.state[parameter]
+                velocity = state.setdefault("velocity", torch.zeros_like(parameter))
+                velocity.lerp_(gradient, 1 - group["momentum"])
+                ahead = gradient.lerp(velocity, group["momentum"])
+                matrix = ahead.reshape(len(ahead), -1)
+                rows, columns = matrix.shape
+                step = orthogonalised(matrix).view_as(ahead)
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                parameter.add_(step, alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5)
+
+
+def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
+    """A matrix with the same singular vectors and singular values near 1 (between about 0.7 and 1.2)."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x: Tensor = matrix / (matrix.norm() + 1e-7)
+    tall = x.shape[0] > x.shape[1]
+    if tall:
+        x = x.T
+    for _ in range(iterations):
+        gram = x @ x.T
+        x = a * x + torch.addmm(b * gram, gram, gram, beta=1, alpha=c) @ x
+    return x.mT if tall else x
+
+
+def make_optimizers(module: nn.Module, recipe: Recipe) -> list[Optimizer]:
+    """The optimisers of a module: one, or for `muon` one for the hidden matrices and Nesterov SGD for the rest.
+
+    Weight decay falls on filters and matrices only. Each group's peak learning rate is its `initial_lr`.
+    """
+    named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    matrices = [p for _, p in named if p.ndim > 1]
+    vectors = [p for _, p in named if p.ndim <= 1]
+    lr, momentum, decay = recipe.peak_learning_rate, recipe.momentum, recipe.weight_decay
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "weight_decay": decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    optimizers: list[Optimizer]
+    match recipe.optimizer:
+        case "sgd" | "nesterov":
+            nesterov = recipe.optimizer == "nesterov" and momentum > 0
+            optimizers = [torch.optim.SGD(groups, lr, momentum=momentum, nesterov=nesterov, fused=True)]
+        case "adam":
+            optimizers = [torch.optim.Adam(groups, lr, fused=True)]
+        case "adamw":
+            optimizers = [torch.optim.AdamW(groups, lr, fused=True)]
+        case "nadam":
+            optimizers = [torch.optim.NAdam(groups, lr, decoupled_weight_decay=True)]
+        case "adadelta":
+            optimizers = [torch.optim.Adadelta(groups, lr)]
+        case "rmsprop":
+            optimizers = [torch.optim.RMSprop(groups, lr, momentum=momentum)]
+        case _:
+            hidden = [p for p in matrices[1:-1] if p[0].numel() > 9]
+            apart = {id(p) for p in hidden}
+            rest = [
+                {"params": [p for p in matrices if id(p) not in apart], "weight_decay": decay},
+                {"params": vectors, "weight_decay": 0.0},
+            ]
+            nesterov_lr = LEARNING_RATES["nesterov"] * lr / LEARNING_RATES["muon"]
+            optimizers = [torch.optim.SGD(rest, nesterov_lr, momentum=0.9, nesterov=True, fused=True)]
+            if hidden:
+                optimizers.append(Muon(hidden, lr, momentum, weight_decay=0.0))
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+    return optimizers

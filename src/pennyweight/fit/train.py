@@ -1,0 +1,259 @@
+"""`pennyweight train`: images and a network in, a run folder with the trained network out; interrupted, it resumes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+import pennyweight
+from pennyweight.core.errors import PennyweightError, RunError, UsageError
+from pennyweight.core.files import write_bytes
+from pennyweight.core.run import CHECKPOINT, RESULTS, SETTINGS, Run
+from pennyweight.data.images import LabelledImages, Part
+from pennyweight.data.source import open_source
+from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.defaults import default_recipe
+from pennyweight.fit.device import choose_device, environment
+from pennyweight.fit.loop import Progress, Row, State, begin, checkpoint, fit, restore
+from pennyweight.fit.network import TrainedNetwork, graph_of, normalisation_of
+from pennyweight.fit.predict import Normalisation, logits
+from pennyweight.fit.recipe import Recipe
+from pennyweight.net.graph import Graph
+from pennyweight.net.module import load_weights, to_module
+from pennyweight.net.network import open_network
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What a training came to; `validation` is None where no images were held out."""
+
+    run: Path
+    source: str
+    network: str
+    recipe: Recipe
+    parameters: int
+    validation: Accuracy | None
+    epochs: int
+    seconds: float
+    curves: tuple[Row, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as JSON types."""
+        accuracy = self.validation
+        return {
+            "run": str(self.run),
+            "source": self.source,
+            "network": self.network,
+            "recipe": asdict(self.recipe),
+            "parameters": self.parameters,
+            "epochs": self.epochs,
+            "seconds": round(self.seconds, 3),
+            "validation_accuracy": accuracy.share if accuracy else None,
+            "validation_interval": list(accuracy.interval) if accuracy else None,
+            "validation_n": accuracy.n if accuracy else 0,
+            "curves": list(self.curves),
+        }
+
+
+def train(
+    source: str | LabelledImages,
+    network: str | Graph | nn.Module,
+    *,
+    recipe: Recipe | None = None,
+    input_shape: tuple[int, int, int] | None = None,
+    data_dir: Path | None = None,
+    out: Path | None = None,
+    device: str = "auto",
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Training:
+    """A finished training in the run folder `out`, a new one under `runs/` unless told.
+
+    `recipe` is the default one for this network and these images unless told. Raises TrainingError where the loss
+    is not a number, DataError, UsageError, GraphError for what was asked; the folder then keeps its last checkpoint.
+    """
+    images = open_source(source, data_dir=data_dir, input_shape=input_shape) if isinstance(source, str) else source
+    graph, initial = open_network(network, images.input_shape, images.classes)
+    chosen = choose_device(device)
+    recipe = recipe or default_recipe(graph, images)
+    part, _ = images.split(recipe.validation)
+    normalisation = Normalisation.of(part)
+    settings = {
+        "pennyweight": pennyweight.__version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "source": images.source,
+        "input_shape": list(images.input_shape),
+        "class_names": list(images.class_names),
+        "fingerprint": images.fingerprint,
+        "network": graph.text,
+        "recipe": asdict(recipe),
+        "device": chosen.type,
+        "normalisation": asdict(normalisation),
+    }
+    run = Run.create(out or _fresh_folder(images.name, graph.text), settings, graph.to_json(), environment(chosen))
+    state = _begin(graph, recipe, chosen, initial)
+    _save(run, state)
+    return _go_on(run, state, images, recipe, normalisation, on_progress)
+
+
+def resume(
+    folder: Path,
+    images: LabelledImages | None = None,
+    *,
+    data_dir: Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Training:
+    """The training in `folder`, carried on from its last checkpoint to its end; a finished one comes back as it is.
+
+    `images` is needed only where the training was begun in Python with images of its own. Raises RunError where the
+    folder is not whole, or the images are not the ones that it was begun with.
+    """
+    run = Run.open(folder)
+    if run.finished:
+        return finished_training(run)
+    settings = run.read(SETTINGS)
+    recipe = recipe_of(run)
+    device = choose_device(str(settings.get("device", "auto")))
+    images = images or images_of(run, data_dir)
+    if images.fingerprint != settings.get("fingerprint"):
+        raise RunError(f"{folder}: the images of {images.name} are not the ones that this training was begun with")
+    state = _begin(graph_of(run), recipe, device, None)
+    try:
+        content = (folder / CHECKPOINT).read_bytes()
+        restore(state, load_tensors(content), json.loads(_metadata(content)["facts"]))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise RunError(f"{folder}: {CHECKPOINT} cannot be resumed from: {error}", hint="train again") from error
+    return _go_on(run, state, images, recipe, normalisation_of(run), on_progress)
+
+
+def images_of(run: Run, data_dir: Path | None = None) -> LabelledImages:
+    """The images that a run was trained on, opened anew."""
+    settings = run.read(SETTINGS)
+    if not settings.get("source"):
+        raise RunError(f"{run.folder} was trained on images from Python: pass them again")
+    try:
+        height, width, channels = map(int, settings["input_shape"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{run.folder}: {SETTINGS} has no usable input_shape") from error
+    return open_source(str(settings["source"]), data_dir=data_dir, input_shape=(height, width, channels))
+
+
+def recipe_of(run: Run) -> Recipe:
+    """The recipe of a run."""
+    facts = run.read(SETTINGS).get("recipe")
+    if not isinstance(facts, dict):
+        raise RunError(f"{run.folder}: {SETTINGS} has no recipe")
+    try:
+        return Recipe().with_changes(facts)
+    except UsageError as error:
+        raise RunError(f"{run.folder}: {SETTINGS}: {error}") from error
+
+
+def finished_training(run: Run) -> Training:
+    """The result of a finished run, as it was."""
+    settings, results = run.read(SETTINGS), run.read(RESULTS)
+    try:
+        n, correct = int(results["validation_n"]), int(results["validation_correct"])
+        return Training(
+            run=run.folder,
+            source=str(settings["source"]),
+            network=str(settings["network"]),
+            recipe=recipe_of(run),
+            parameters=int(results["parameters"]),
+            validation=Accuracy(correct, n) if n else None,
+            epochs=int(results["epochs"]),
+            seconds=float(results["seconds"]),
+            curves=tuple(results["curves"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{run.folder}: {RESULTS} is malformed: {error!r}") from error
+
+
+def _begin(graph: Graph, recipe: Recipe, device: torch.device, initial: dict[str, Tensor] | None) -> State:
+    module = to_module(graph, seed=recipe.seed)
+    if initial is not None:
+        load_weights(module, initial)
+    return begin(module.to(device), recipe)
+
+
+def _go_on(
+    run: Run,
+    state: State,
+    images: LabelledImages,
+    recipe: Recipe,
+    normalisation: Normalisation,
+    on_progress: Callable[[Progress], None] | None,
+) -> Training:
+    part, validation = images.split(recipe.validation)
+    teacher = _teacher_logits(recipe, images, part, state) if recipe.teacher else None
+    weights = fit(
+        state,
+        part,
+        validation,
+        normalisation,
+        recipe,
+        teacher_logits=teacher,
+        on_progress=on_progress,
+        on_epoch=lambda state: _save(run, state),
+    )
+    state.module.load_state_dict(weights)
+    correct = 0
+    if len(validation):
+        device = next(state.module.parameters()).device
+        answers = logits(state.module, validation.images, normalisation, device).argmax(1)
+        correct = int((answers == torch.from_numpy(validation.labels)).sum())
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.module.state_dict().items()}
+    run.finish(
+        save_tensors(tensors),
+        {
+            "parameters": sum(parameter.numel() for parameter in state.module.parameters()),
+            "validation_correct": correct,
+            "validation_n": len(validation),
+            "epochs": state.epoch,
+            "seconds": sum(row["seconds"] or 0 for row in state.curves),
+            "curves": state.curves,
+        },
+    )
+    return finished_training(run)
+
+
+def _save(run: Run, state: State) -> None:
+    tensors, facts = checkpoint(state)
+    write_bytes(run.folder / CHECKPOINT, save_tensors(tensors, metadata={"facts": json.dumps(facts)}))
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """The metadata of a safetensors file: its header is JSON behind eight bytes of length."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    metadata: dict[str, str] = header["__metadata__"]
+    return metadata
+
+
+def _teacher_logits(recipe: Recipe, images: LabelledImages, part: Part, state: State) -> Tensor:
+    """The teacher's logits of the training images, taken once; it must know the same classes and image shape."""
+    device = next(state.module.parameters()).device
+    try:
+        teacher = TrainedNetwork.of(Run.open(Path(recipe.teacher)), device)
+    except PennyweightError as error:
+        raise RunError(f"teacher {recipe.teacher}: {error}", hint=error.hint) from error
+    if teacher.class_names != images.class_names or teacher.graph.input_shape != images.input_shape:
+        raise RunError(f"teacher {recipe.teacher} was trained for other classes or another image shape")
+    return teacher.logits(part.images)
+
+
+def _fresh_folder(data: str, network: str) -> Path:
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", f"{data}-{network.split(':')[0]}").strip("-").lower()
+    number = 1
+    while (folder := Path("runs") / f"{stem}-{number}").exists():
+        number += 1
+    return folder

@@ -1,0 +1,282 @@
+"""`pennyweight search`: which network, among those that fit a budget, is the most accurate.
+
+First form: a random draw from four families, every candidate costed before anything is trained, a short training each,
+and a full one for the best. What is chosen is chosen on the validation part; the sealed test part is opened once, in
+the end, for the networks on the Front.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pennyweight.core.board import Board
+from pennyweight.core.budget import Budget, nearest
+from pennyweight.core.errors import BudgetError, GraphError, RunError
+from pennyweight.core.files import write_json
+from pennyweight.data.images import LabelledImages
+from pennyweight.data.source import open_source
+from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.defaults import default_recipe
+from pennyweight.fit.device import choose_device
+from pennyweight.fit.evaluate import evaluate
+from pennyweight.fit.loop import Progress
+from pennyweight.fit.pace import seconds_per_epoch
+from pennyweight.fit.train import train
+from pennyweight.net.cost import Cost, cost
+from pennyweight.net.graph import Graph
+from pennyweight.net.zoo import build_network, families
+from pennyweight.plan.front import front
+
+FAMILIES = ("mlp", "pooled-resnet", "separable", "bottleneck")
+"""The families that are drawn from: each has one dial that sets its size."""
+
+SCREENING_SHARE = 0.5
+"""Of the minutes, for the short trainings; the rest is the winner's full training."""
+
+TRIALS_MAX = 24
+TRIALS_AIM = 8
+"""Short trainings that the screening time is cut for; where they end sooner, there are more, up to the maximum."""
+
+SHORT_EPOCHS_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A network that may be tried, and what it costs in int8."""
+
+    graph: Graph
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A network that was trained. `test` is None where the sealed test part was not opened for it."""
+
+    run: Path
+    network: str
+    validation: Accuracy
+    test: Accuracy | None
+    cost: Cost
+    epochs: int
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry as JSON types; costs are those of int8."""
+        return {
+            "run": str(self.run),
+            "network": self.network,
+            "test_accuracy": self.test.share if self.test else None,
+            "interval": list(self.test.interval) if self.test else None,
+            "n": self.test.n if self.test else None,
+            "validation_accuracy": self.validation.share,
+            "validation_interval": list(self.validation.interval),
+            "validation_n": self.validation.n,
+            "parameters": self.cost.parameters,
+            "macs": self.cost.macs,
+            "flash_bytes": self.cost.flash_bytes,
+            "ram_bytes": self.cost.ram_bytes,
+            "peak_ram_bytes": self.cost.peak_ram_bytes,
+            "latency_ms": self.cost.latency_ms,
+            "price_usd": self.cost.price_usd,
+            "epochs": self.epochs,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search found. `feasible` of `considered` networks fit the budget; each trial is one training."""
+
+    source: str
+    budget: Budget
+    board: Board | None
+    considered: int
+    feasible: int
+    minutes: float
+    trials: tuple[Entry, ...]
+    front: tuple[Entry, ...]
+    winner: Entry
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as JSON types."""
+        return {
+            "source": self.source,
+            "budget": {name: limit for name, limit in asdict(self.budget).items() if limit is not None},
+            "board": self.board.key if self.board else None,
+            "considered": self.considered,
+            "feasible": self.feasible,
+            "minutes": round(self.minutes, 3),
+            "trials": [entry.as_json() for entry in self.trials],
+            "front": [entry.as_json() for entry in self.front],
+            "winner": self.winner.as_json(),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SearchProgress:
+    """Where a search stands; `training` is where the current training stands, None between two."""
+
+    network: str
+    trials: tuple[Entry, ...]
+    final: bool
+    seconds_left: float
+    training: Progress | None
+
+
+def search(
+    source: str | LabelledImages,
+    budget: Budget,
+    *,
+    board: Board | None = None,
+    minutes: float = 5.0,
+    out: Path | None = None,
+    seed: int = 0,
+    input_shape: tuple[int, int, int] | None = None,
+    data_dir: Path | None = None,
+    device: str = "auto",
+    on_progress: Callable[[SearchProgress], None] | None = None,
+) -> Search:
+    """The networks that were tried within about `minutes`, their Front, and the winner, trained fully.
+
+    `budget` limits the network in int8 (`Budget.of(board, …)` takes a board's memory); `board` gives latency and price.
+    The winner is the network of the best validation accuracy; its full training joins the trials. Each trial is a run
+    folder under `out`, a new one under `runs/` unless told, where `search.json` keeps what is done so far.
+    Raises BudgetError where no network fits: it names the nearest one and the limit in its way.
+    """
+    began = time.perf_counter()
+    images = open_source(source, data_dir=data_dir, input_shape=input_shape) if isinstance(source, str) else source
+    considered = candidates(images.input_shape, images.classes, board)
+    feasible = [each for each in considered if not budget.excesses(each.cost.to_figures())]
+    if not feasible:
+        raise _impossible(budget, considered)
+    where = choose_device(device)
+    folder = _folder(out)
+    trials: list[Entry] = []
+
+    def left(share: float = 1.0) -> float:
+        return share * minutes * 60 - (time.perf_counter() - began)
+
+    def attempt(each: Candidate, epochs: int, title: str, *, final: bool = False) -> Entry:
+        def tell(training: Progress | None) -> None:
+            if on_progress is not None:
+                on_progress(SearchProgress(each.graph.text, tuple(trials), final, left(), training))
+
+        tell(None)
+        recipe = replace(default_recipe(each.graph, images), epochs=epochs, seed=seed)
+        done = train(
+            images,
+            each.graph,
+            recipe=recipe,
+            out=folder / title,
+            device=device,
+            on_progress=tell,
+        )
+        if done.validation is None:
+            raise RunError("a search needs validation images: the recipe holds none out")
+        return Entry(done.run, each.graph.text, done.validation, None, each.cost, done.epochs, done.seconds)
+
+    order = _order(feasible, random.Random(seed))
+    part, _ = images.split(default_recipe(order[0].graph, images).validation)
+    for number, each in enumerate(order[:TRIALS_MAX], start=1):
+        recipe = default_recipe(each.graph, images)
+        pace = seconds_per_epoch(each.graph, part, recipe, where)
+        share = max(left(SCREENING_SHARE) / max(TRIALS_AIM - len(trials), 1), 0.0)
+        epochs = int(min(share / pace, SHORT_EPOCHS_MAX, recipe.epochs))
+        if epochs < 1 and trials:
+            continue
+        trials.append(attempt(each, max(epochs, 1), f"trial-{number:02}"))
+        write_json(folder / "search.json", {"trials": [entry.as_json() for entry in trials]})
+        if left(SCREENING_SHARE) <= 0:
+            break
+
+    best = min(trials, key=_axes)
+    winner = next(each for each in feasible if each.graph.text == best.network)
+    recipe = default_recipe(winner.graph, images)
+    pace = best.seconds / best.epochs
+    epochs = max(best.epochs, min(recipe.epochs, int(0.9 * left() / pace)))
+    if epochs > best.epochs:
+        full = attempt(winner, epochs, "winner", final=True)
+        trials.append(full)
+        best = min(best, full, key=_axes)
+
+    opened = {}
+    for index in front([_axes(entry) for entry in trials]):
+        entry = trials[index]
+        test = evaluate(entry.run, images, part="test", device=device).accuracy
+        opened[entry.run] = replace(entry, test=test)
+    trials = [opened.get(entry.run, entry) for entry in trials]
+    result = Search(
+        source=images.name,
+        budget=budget,
+        board=board,
+        considered=len(considered),
+        feasible=len(feasible),
+        minutes=(time.perf_counter() - began) / 60,
+        trials=tuple(trials),
+        front=tuple(entry for entry in trials if entry.test is not None),
+        winner=opened[best.run],
+        notes=(
+            f"the winner is the best of {len(trials)} on the validation part, so that figure is optimistic; "
+            "its test accuracy is not: the test part was opened after the choice",
+        ),
+    )
+    write_json(folder / "search.json", result.as_json())
+    return result
+
+
+def candidates(
+    input_shape: tuple[int, int, int], classes: int, board: Board | None = None, names: Sequence[str] = FAMILIES
+) -> list[Candidate]:
+    """Every network that the families' sizes allow for these images, with its cost, from few MACs to many."""
+    found = []
+    for name in names:
+        family = families()[name]
+        size = family.dials[0]
+        for value in size.samples:
+            try:
+                graph = build_network(f"{name}:{size.name}={size.format(value)}", input_shape, classes)
+            except GraphError:
+                continue
+            found.append(Candidate(graph, cost(graph, board=board)))
+    return sorted(found, key=lambda each: each.cost.macs)
+
+
+def _order(feasible: list[Candidate], rng: random.Random) -> list[Candidate]:
+    """First the largest network of each family, for accuracy grows with size; then the others in random order."""
+    largest = {each.graph.text.partition(":")[0]: each for each in feasible}
+    first = sorted(largest.values(), key=lambda each: each.cost.macs)
+    rest = [each for each in feasible if each not in first]
+    rng.shuffle(rest)
+    return first + rest
+
+
+def _axes(entry: Entry) -> tuple[float, ...]:
+    """What a network of the Front is not beaten on, by weight: errors, MACs, flash, RAM."""
+    return 1 - entry.validation.share, entry.cost.macs, entry.cost.flash_bytes, entry.cost.peak_ram_bytes
+
+
+def _impossible(budget: Budget, considered: list[Candidate]) -> BudgetError:
+    found = nearest([budget.excesses(each.cost.to_figures()) for each in considered])
+    if found is None:
+        return BudgetError("no network of the search's families can take these images")
+    index, excess = found
+    return BudgetError(
+        f"no network fits: the nearest of {len(considered)}, {considered[index].graph.text}, fails, as its {excess}",
+        hint="raise that limit, choose another --board, or take smaller images with --input",
+    )
+
+
+def _folder(out: Path | None) -> Path:
+    if out is None:
+        out = Path("runs") / f"search-{datetime.now():%Y%m%d-%H%M%S}"
+    if out.exists() and any(out.iterdir()):
+        raise RunError(f"{out} exists and is not empty", hint="choose another --out")
+    return out

@@ -1,0 +1,26 @@
+"""What several tests need: where the real data sets lie."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of real data sets in the official layout; skips where there is none."""
+    told = os.environ.get("PENNYWEIGHT_DATA")
+    if told:
+        return Path(told)
+    unpack = SHARED / "data" / "unpack.py"
+    if not unpack.is_file():
+        pytest.skip("no real data sets: set PENNYWEIGHT_DATA to a folder that holds them")
+    folder = tmp_path_factory.mktemp("data")
+    subprocess.run([sys.executable, str(unpack), str(folder)], check=True, capture_output=True)
+    return folder
