@@ -175,6 +175,9 @@ def test_the_guard_would_be_needed(folder: Path) -> None:
         b"r\xff\xff\xff\xff",
         b"Nr\xff\xff\xff\x7f",
         b"N0" * 300_000 + b"N",
+        # A dict with a key that takes 2 ** 60 steps to hash.
+        b"}" + b"N" + b"2\x86" * 60 + b"Ns",
+        b"}" + b"N" + b"".join(b"q%ch%c\x86" % (n, n) for n in range(60)) + b"Ns",
     ],
 )
 def test_an_array_of_anything_else_is_refused(folder: Path, body: bytes) -> None:
@@ -210,7 +213,7 @@ def test_a_plain_pickle_of_something_else_is_refused(folder: Path, record: objec
 
 
 @given(st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_damaged_file_is_an_error_or_still_pictures(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

@@ -32,7 +32,7 @@ def write_mnist(folder: Path, *, zipped: bool = False) -> None:
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=4), st.booleans(), st.integers(0, 2**32 - 1))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_what_was_written_is_read(
     tmp_path_factory: pytest.TempPathFactory, shape: list[int], zipped: bool, seed: int
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pennyweight.core.errors import DataError
@@ -24,6 +24,7 @@ LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=80).map(lambda labels:
 
 
 @given(LABELS, st.floats(0.01, 0.99))
+@settings(deadline=None)
 def test_a_stratified_split_is_disjoint_whole_and_the_same_in_every_call(labels: np.ndarray, share: float) -> None:
     kept, held = stratified(labels, share)
     assert sorted([*kept, *held]) == list(range(len(labels)))
@@ -33,6 +34,7 @@ def test_a_stratified_split_is_disjoint_whole_and_the_same_in_every_call(labels:
 
 
 @given(LABELS, st.floats(0.01, 0.99))
+@settings(deadline=None)
 def test_every_class_gives_its_share_and_keeps_at_least_one(labels: np.ndarray, share: float) -> None:
     kept, held = stratified(labels, share)
     for label, count in zip(*np.unique(labels, return_counts=True), strict=True):

@@ -49,7 +49,7 @@ def test_grey_images_need_no_channel_axis(tmp_path: Path) -> None:
 
 
 @given(hnp.arrays(st.sampled_from([np.uint8, np.uint64, "U3", "S3"]), 20))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_the_class_name_of_a_label_is_the_label(tmp_path_factory: pytest.TempPathFactory, labels: np.ndarray) -> None:
     assume(len(np.unique(labels)) > 1)
     arrays = {"images": IMAGES, "labels": labels, "test_images": IMAGES, "test_labels": labels[::-1]}

@@ -37,7 +37,7 @@ def test_both_parts_are_read_and_ten_is_the_digit_zero(tmp_path: Path) -> None:
     assert images.notes == ("train_32x32.mat: 40 of 73,257 training images",)
 
 
-@pytest.mark.parametrize("kind", [np.int8, np.uint16, np.int32, np.float32, np.float64])
+@pytest.mark.parametrize("kind", [np.int8, np.uint16, np.int32, np.int64, np.float32, np.float64])
 @pytest.mark.parametrize("compressed", [False, True])
 def test_labels_are_read_as_scipy_reads_them_however_they_are_stored(
     tmp_path: Path, kind: type[np.number], compressed: bool
@@ -101,7 +101,7 @@ def test_what_is_no_mat_file_is_an_error(tmp_path: Path, content: bytes) -> None
 
 
 @given(st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_damaged_file_is_an_error_or_still_pictures(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

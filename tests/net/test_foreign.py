@@ -6,40 +6,13 @@ from pathlib import Path
 import pytest
 
 from pennyweight.core.errors import GraphError
-from pennyweight.net.foreign import call_by_text, is_callable_text
-from pennyweight.net.zoo import families
+from pennyweight.net.foreign import call_by_text
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("text", "callable_"),
-    [
-        ("my.nets:make", True),
-        ("nets:Make", True),
-        ("mlp:hidden=80-60", False),
-        ("mlp:hidden", False),
-        ("plain-cnn:deep=yes", False),
-        ("nets:width=3", False),
-        ("resnet8", False),
-        ("nets:", False),
-        (":make", False),
-        ("a..b:make", False),
-        ("C:\\nets.py", False),
-    ],
-)
-def test_a_callables_place_is_told_from_a_zoos_text(text: str, callable_: bool) -> None:
-    assert is_callable_text(text) is callable_
-
-
-@pytest.mark.parametrize("family", families())
-def test_no_family_is_taken_for_a_callable(family: str) -> None:
-    assert not is_callable_text(family)
-    assert not is_callable_text(f"{family}:anything")
 
 
 def test_a_callable_gets_what_it_has_parameters_for(folder: Path) -> None:
@@ -64,6 +37,8 @@ def test_a_callable_gets_what_it_has_parameters_for(folder: Path) -> None:
         ("misspelt:make", "importing misspelt failed: SyntaxError"),
         ("broken:make", "broken has no callable 'make'"),
         ("broken:constant", "broken has no callable 'constant'"),
+        (".broken:make", "importing .broken failed: TypeError"),
+        ("broken:inner.make", "broken has no callable 'inner.make'"),
         ("broken:fails", "broken:fails failed: ZeroDivisionError: division by zero"),
         ("broken:needs", "broken:needs failed: TypeError: .*missing 1 required positional argument: 'width'"),
     ],

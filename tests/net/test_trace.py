@@ -232,7 +232,7 @@ def test_pictures_whose_axes_move_and_move_back_are_carried() -> None:
     def forward(net: Forward, x: Tensor) -> Tensor:
         x = net.conv(x).permute(0, 2, 3, 1)
         x = F.silu(x).reshape(x.shape[0], -1)
-        return net.head(x.unsqueeze(1).squeeze(1).contiguous())
+        return net.head(x.unsqueeze(1).squeeze(1).contiguous().float())
 
     assert names(carried(Forward(forward, conv=nn.Conv2d(3, 4, 3), head=nn.Linear(320, 5))))[-2:] == [
         "flatten",
@@ -316,6 +316,8 @@ def test_a_vision_transformer_is_refused_with_every_module_and_operation_that_is
     assert "blocks.0 (Attention): aten.scaled_dot_product_attention" in message
 
 
+TIED = nn.Conv2d(4, 4, 1)
+
 REFUSED: dict[str, tuple[nn.Module, str]] = {
     "dilation": (
         after(nn.Conv2d(4, 4, 3, dilation=2), features=64),
@@ -377,6 +379,29 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
             conv=nn.Conv2d(4, 4, 1),
         ),
         "writes in place",
+    ),
+    "a weight under two names": (
+        Forward(lambda net, x: net.head(net.b(net.a(x)).flatten(1)), a=TIED, b=TIED, head=nn.Linear(256, 5)),
+        "is used 2 times",
+    ),
+    "a view of a view written in place": (
+        Forward(
+            lambda net, x: (lambda y: torch.relu_(y.flatten(2).flatten(1)) + y.relu().flatten(1))(net.conv(x)),
+            conv=nn.Conv2d(4, 4, 1),
+        ),
+        "writes in place",
+    ),
+    "half precision": (Forward(lambda net, x: x.half().flatten(1)), "aten.to computes in torch.float16"),
+    "the mean of everything": (Forward(lambda net, x: x.mean() + x.flatten(1)), "height and width"),
+    "a clamp by parameters": (
+        Forward(
+            lambda net, x: torch.clamp(x, min=net.a.weight, max=net.b.weight).flatten(1), a=nn.PReLU(8), b=nn.PReLU(8)
+        ),
+        "clamps",
+    ),
+    "where the maximum was": (
+        Forward(lambda net, x: F.adaptive_max_pool2d(x, 1, return_indices=True)[1].flatten(1).float()),
+        "place of a maximum",
     ),
     "a picture as answer": (nn.Conv2d(4, 5, 8), "its answer: takes 2x5x1x1, not batch x features"),
     "a flattened picture as answer": (nn.Sequential(nn.Conv2d(4, 5, 3), nn.Flatten()), "flattened picture"),
@@ -485,9 +510,9 @@ def test_a_users_callable_is_told_classes_and_input_shape_and_carried() -> None:
         graph, tensors = load_callable(f"users_nets:{name}", (4, 4, 3), 7)
         assert graph.text == f"users_nets:{name}"
         assert graph.classes == 7
-        assert {name: tuple(tensor.shape) for name, tensor in tensors.items()} == graph.parameters()
+        assert {name: tuple(tensor.shape) for name, tensor in (tensors or {}).items()} == graph.parameters()
     graph, tensors = load_callable("users_nets:graph", (4, 4, 3), 7)
-    assert (graph.text, graph.input_shape, graph.classes, tensors) == ("users_nets:graph", (4, 4, 3), 7, {})
+    assert (graph.text, graph.input_shape, graph.classes, tensors) == ("users_nets:graph", (4, 4, 3), 7, None)
 
 
 @pytest.mark.usefixtures("users")

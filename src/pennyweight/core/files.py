@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+DRAFT = ".draft"
+"""How the name of a file ends that is not yet whole. One that lies about is what a killed process left."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -16,16 +18,16 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises OSError (a full disk, say) with the old file untouched and nothing left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".draft")
+    draft = path.with_name(f".{path.name}.{os.getpid()}{DRAFT}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with draft.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(draft).replace(path)
+        draft.replace(path)
     except BaseException:
         with suppress(OSError):
-            Path(draft).unlink()
+            draft.unlink()
         raise
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -95,12 +95,17 @@ def cut_out(images: Tensor, side: int, generator: Generator) -> Tensor:
     return torch.where(hole, images.mean((2, 3), keepdim=True), images)
 
 
-def mixed(images: Tensor, targets: Tensor, alpha: float, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Images and target probabilities, each blended with another's by a share from Beta(alpha, alpha).
+def mixing(count: int, alpha: float, generator: Generator) -> Callable[[Tensor], Tensor]:
+    """A function that blends each of `count` rows with another by a share from Beta(alpha, alpha).
 
+    It takes images, target probabilities and whatever else belongs to them: the pairs and the share stay the same.
     Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018.
     """
-    gammas = torch._standard_gamma(torch.full((2,), alpha), generator=generator)
+    gammas = torch._standard_gamma(torch.full((2,), alpha, dtype=torch.float64), generator=generator)
     share = float(gammas[0] / gammas.sum())
-    other = torch.randperm(len(images), generator=generator).to(images.device)
-    return torch.lerp(images[other], images, share), torch.lerp(targets[other], targets, share)
+    other = torch.randperm(count, generator=generator)
+
+    def mix(rows: Tensor) -> Tensor:
+        return torch.lerp(rows[other.to(rows.device)], rows, share)
+
+    return mix

@@ -36,6 +36,9 @@ FILE_LIMIT_BYTES = 256 << 20
 OPCODE_LIMIT = 500_000
 """An official batch has about 30,000 opcodes: some for each label and file name, few for all pixels together."""
 
+SHARING_LIMIT = 30
+"""How often a pickle may refer back to a value: n times make tuples of tuples that take 3 ** (n / 3) steps to hash."""
+
 
 def read_cifar10(folder: Path) -> LabelledImages:
     """CIFAR-10 from `data_batch_1` … `data_batch_5` and `test_batch` in `folder`: 32x32x3, ten classes.
@@ -124,11 +127,15 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 def _check_opcodes(content: bytes) -> None:
     """Refuses what would make the unpickler itself work or allocate beyond reason, before it starts."""
+    shared = 0
     for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
         if count >= OPCODE_LIMIT:
             raise pickle.UnpicklingError(f"it has more than {OPCODE_LIMIT:,} opcodes")
         if opcode.name.endswith("PUT") and int(str(argument)) > OPCODE_LIMIT:
             raise pickle.UnpicklingError(f"it asks for {argument:,} memo places")
+        shared += opcode.name.endswith("GET") or opcode.name == "DUP"
+        if shared > SHARING_LIMIT:
+            raise pickle.UnpicklingError(f"it refers back to its values more than {SHARING_LIMIT} times")
 
 
 class _ArrayUnpickler(pickle.Unpickler):
@@ -145,7 +152,7 @@ class _ArrayUnpickler(pickle.Unpickler):
                 return lambda kind, *_: _ByteType(kind)
             case "_codecs", "encode":
                 return lambda text, _: text.encode("latin-1")
-        raise pickle.UnpicklingError(f"it names {module}.{name}, and an array of bytes needs no such thing")
+        raise pickle.UnpicklingError(f"it names {f'{module}.{name}'[:80]!r}, and an array of bytes needs no such thing")
 
     def persistent_load(self, pid: object) -> object:
         raise pickle.UnpicklingError("it refers to something outside of itself")
@@ -158,7 +165,7 @@ class _ByteType:
 
     def __init__(self, kind: object) -> None:
         if kind not in ("u1", b"u1", "|u1", b"|u1"):
-            raise pickle.UnpicklingError(f"it has an array of {kind!r}, not of bytes (u1)")
+            raise pickle.UnpicklingError("it has an array of something else than bytes (u1)")
 
     def __setstate__(self, state: object) -> None:
         """A byte has no byte order and no fields; numpy's words about them change nothing."""
@@ -177,6 +184,6 @@ class _ByteArray:
         if type(kind) is not _ByteType or type(content) is not bytes or type(shape) is not tuple:
             raise pickle.UnpicklingError("it has an array of something else than bytes")
         if not all(type(length) is int and length >= 0 for length in shape) or math.prod(shape) != len(content):
-            raise pickle.UnpicklingError(f"it has an array of shape {shape} with {len(content):,} bytes")
+            raise pickle.UnpicklingError(f"it has an array whose shape does not fit its {len(content):,} bytes")
         flat = np.frombuffer(content, np.uint8)
         self.array = flat.reshape(shape[::-1]).T if column_major else flat.reshape(shape)

@@ -32,11 +32,11 @@ CLASS_NAMES = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 
 HEADER_BYTES = 128
 MATRIX, COMPRESSED = 14, 15
-STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8"}
+STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 """How numbers are stored: data type -> NumPy's name ("MAT-File Data Types")."""
 
-NUMERIC_CLASSES = range(6, 14)
-"""mxDOUBLE_CLASS … mxUINT32_CLASS ("MATLAB Array Types")."""
+NUMERIC_CLASSES = range(6, 16)
+"""mxDOUBLE_CLASS … mxUINT64_CLASS ("MATLAB Array Types")."""
 
 COMPLEX = 0x08
 
@@ -138,7 +138,7 @@ def _read_matrix(body: memoryview, order: str, *, compressed: bool) -> tuple[str
         data = (head + rest)[start : start + size_bytes]
     else:
         data = bytes(body[start : start + size_bytes])
-    numbers = np.frombuffer(data, np.dtype(STORED[kind]).newbyteorder(order))
+    numbers = np.frombuffer(data, order + STORED[kind])
     # MATLAB stores columns first.
     return name.decode(), numbers.reshape(shape[::-1]).T
 

@@ -11,7 +11,7 @@ Z_95 = 1.959963984540054
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """`correct` of `n` images answered rightly.
+    """`correct` of `n` images answered rightly. Raises ValueError unless 0 <= correct <= n.
 
     >>> print(Accuracy(9, 10))
     90.00 % (59.58 … 98.21 %, n = 10)
@@ -19,6 +19,10 @@ class Accuracy:
 
     correct: int
     n: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.correct <= self.n:
+            raise ValueError(f"{self.correct} of {self.n} images cannot be right")
 
     @property
     def share(self) -> float:

@@ -30,7 +30,8 @@ def choose_device(wish: str = "auto") -> torch.device:
 def product_type(device: torch.device) -> torch.dtype:
     """bfloat16 where the device multiplies it natively, else float32.
 
-    That is CUDA from Ampere on, and CPUs with AVX-512 BF16 or AMX. Weights, sums of batch norms, losses and optimiser states stay float32 (autocast).
+    That is CUDA from Ampere on, and CPUs with AVX-512 BF16 or AMX. Weights, sums of batch norms, losses and optimiser
+    states stay float32 (autocast).
     """
     if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.bfloat16

@@ -88,14 +88,13 @@ def fit(
     products = product_type(device)
     images, labels = torch.from_numpy(train.images), torch.from_numpy(train.labels).to(device)
     teacher = None if teacher_logits is None else teacher_logits.to(device)
-    classes = int(module(_sample(images, device)).shape[1])
+    classes = logits(module, train.images[:1], normalisation, device).shape[1]
     weight = _class_weights(labels, classes) if recipe.class_weights == "balanced" else None
     mean, scale = normalisation.tensors(device)
     batch = min(recipe.batch, len(labels))
     steps = len(labels) // batch
-    spent = 0.0
 
-    while state.epoch < recipe.epochs:
+    while state.epoch < recipe.epochs and not _out_of_patience(state, recipe):
         epoch, began, told = state.epoch, time.perf_counter(), 0.0
         generator = Generator().manual_seed(_epoch_seed(recipe.seed, epoch))
         losses = torch.zeros(steps, device=device)
@@ -118,16 +117,20 @@ def fit(
                 if recipe.cutout:
                     x = augment.cut_out(x, recipe.cutout, generator)
                 index = index.to(device)
-                y, target = labels[index], labels[index]
+                y = target = labels[index]
+                guide = None if teacher is None else teacher[index]
                 if recipe.mixup:
-                    x, target = augment.mixed(x, F.one_hot(y, classes).float(), recipe.mixup, generator)
+                    mix = augment.mixing(len(x), recipe.mixup, generator)
+                    x, target = mix(x), mix(F.one_hot(y, classes).float())
+                    y = target.argmax(1)
+                    guide = None if guide is None else mix(guide)
 
                 with torch.autocast(device.type, products, enabled=products != torch.float32):
                     out = module(x)
                 out = out.float()
                 loss = F.cross_entropy(out, target, weight, label_smoothing=recipe.label_smoothing)
-                if teacher is not None:
-                    loss = torch.lerp(loss, _distillation(out, teacher[index], recipe.temperature), recipe.distill)
+                if guide is not None:
+                    loss = torch.lerp(loss, _distillation(out, guide, recipe.temperature), recipe.distill)
                 loss.backward()  # type: ignore[no-untyped-call]
                 for optimizer in state.optimizers:
                     optimizer.step()
@@ -136,10 +139,10 @@ def fit(
                 losses[step] = loss.detach()
                 correct += (out.argmax(1) == y).sum()
                 taken = epoch * steps + step + 1
-                if state.average is not None and taken % EMA_EVERY == 0:
+                if state.average is not None and (taken % EMA_EVERY == 0 or step + 1 == steps):
                     _update(state.average, module, recipe.ema, taken)
                 now = time.perf_counter() - began
-                if on_progress is not None and now - told > 0.2:
+                if on_progress is not None and (now - told > 0.2 or step + 1 == steps):
                     told = now
                     pace = (step + 1) / now
                     left = (recipe.epochs * steps - taken) / pace
@@ -148,12 +151,13 @@ def fit(
                     on_progress(Progress(epoch, recipe.epochs, step + 1, steps, current, last, pace * batch, left))
 
         train_seconds = time.perf_counter() - began
-        for step, value in enumerate(losses.tolist()):
-            _finite(value, epoch, step, recipe)
+        values = [_finite(value, epoch, step, recipe) for step, value in enumerate(losses.tolist())]
+        if not all(bool(tensor.isfinite().all()) for tensor in module.state_dict().values()):
+            raise _diverged("a weight is not finite", epoch, steps - 1, recipe)
         kept = state.average
         row: Row = {
             "epoch": epoch + 1,
-            "train_loss": float(losses.mean()),
+            "train_loss": math.fsum(values) / steps,
             "train_accuracy": float(correct) / (steps * batch),
             "validation_loss": None,
             "validation_accuracy": None,
@@ -163,9 +167,8 @@ def fit(
         if len(validation):
             out = logits(module, validation.images, normalisation, device, state=kept)
             y = torch.from_numpy(validation.labels)
-            row["validation_loss"] = float(F.cross_entropy(out, y))
+            row["validation_loss"] = _finite(float(F.cross_entropy(out, y)), epoch, steps - 1, recipe)
             row["validation_accuracy"] = float((out.argmax(1) == y).float().mean())
-        spent += time.perf_counter() - began
         row["seconds"] = time.perf_counter() - began
         state.curves.append(row)
         state.epoch += 1
@@ -176,8 +179,6 @@ def fit(
                 state.best = {name: tensor.clone() for name, tensor in (kept or module.state_dict()).items()}
         if on_epoch is not None:
             on_epoch(state)
-        if recipe.patience and state.epoch - state.best_epoch >= recipe.patience:
-            break
 
     return dict(state.best or state.average or module.state_dict())
 
@@ -231,18 +232,22 @@ def _epoch_seed(seed: int, epoch: int) -> int:
     return (seed * 1_000_003 + epoch) % 2**63
 
 
-def _sample(images: Tensor, device: torch.device) -> Tensor:
-    return images[:2].to(device).permute(0, 3, 1, 2).float()
+def _out_of_patience(state: State, recipe: Recipe) -> bool:
+    return recipe.patience > 0 and state.epoch - state.best_epoch >= recipe.patience
 
 
 def _finite(loss: float, epoch: int, step: int, recipe: Recipe) -> float:
     if not math.isfinite(loss):
-        raise TrainingError(
-            f"the loss is {loss} in epoch {epoch + 1}, step {step + 1} ({recipe.optimizer}, "
-            f"learning rate {recipe.peak_learning_rate:g})",
-            hint=f"try a lower one: --set learning_rate={recipe.peak_learning_rate / 4:g}",
-        )
+        raise _diverged(f"the loss is {loss}", epoch, step, recipe)
     return loss
+
+
+def _diverged(what: str, epoch: int, step: int, recipe: Recipe) -> TrainingError:
+    return TrainingError(
+        f"{what} in epoch {epoch + 1}, step {step + 1} ({recipe.optimizer}, "
+        f"learning rate {recipe.peak_learning_rate:g})",
+        hint=f"try a lower one: --set learning_rate={recipe.peak_learning_rate / 4:g}",
+    )
 
 
 def checkpoint(state: State) -> tuple[Tensors, dict[str, Any]]:
@@ -264,28 +269,31 @@ def checkpoint(state: State) -> tuple[Tensors, dict[str, Any]]:
 def restore(state: State, tensors: Tensors, facts: dict[str, Any]) -> None:
     """Bring a fresh `state` to where `checkpoint` was taken.
 
-    Raises KeyError, TypeError, ValueError or RuntimeError where tensors or facts are not such a checkpoint.
+    Raises LookupError, TypeError, ValueError, ArithmeticError or RuntimeError where they are not such a checkpoint.
     """
     groups: dict[str, Tensors] = {}
     for name, tensor in tensors.items():
         title, _, rest = name.partition("/")
         groups.setdefault(title, {})[rest] = tensor
-    device = next(state.module.parameters()).device
     state.module.load_state_dict(groups["module"])
     for title in ("average", "best"):
         if title in groups:
-            setattr(state, title, {name: tensor.to(device) for name, tensor in groups[title].items()})
+            held = state.module.state_dict()
+            setattr(state, title, {name: _as(like, groups[title][name]) for name, like in held.items()})
     for number, optimizer in enumerate(state.optimizers):
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         values: dict[int, dict[str, Tensor]] = {}
         for key, tensor in groups.get(f"optimizer{number}", {}).items():
             parameter, name = key.split("/", 1)
             like = parameters[int(parameter)]
-            # In the parameter's own memory format: sums over another order would end in other last bits.
-            value = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
-            values.setdefault(int(parameter), {})[name] = value
+            values.setdefault(int(parameter), {})[name] = _as(like, tensor) if tensor.shape == like.shape else tensor
         optimizer.load_state_dict({"state": values, "param_groups": optimizer.state_dict()["param_groups"]})
     state.epoch = int(facts["epoch"])
     state.curves = list(facts["curves"])
     state.best_epoch = int(facts["best_epoch"])
     state.best_loss = float(facts.get("best_loss", math.inf))
+
+
+def _as(like: Tensor, tensor: Tensor) -> Tensor:
+    """A copy in the device and memory format of `like`: sums over another order would end in other last bits."""
+    return torch.empty_like(like).copy_(tensor)

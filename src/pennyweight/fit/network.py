@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from keyword import iskeyword
 
 import torch
 from safetensors import SafetensorError
@@ -11,7 +14,7 @@ from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
 from pennyweight.core.errors import GraphError, RunError
-from pennyweight.core.run import GRAPH, RESULTS, SETTINGS, Run
+from pennyweight.core.run import GRAPH, SETTINGS, Run
 from pennyweight.data.images import Pixels
 from pennyweight.fit.predict import Normalisation, logits
 from pennyweight.net.graph import Graph
@@ -31,15 +34,15 @@ class TrainedNetwork:
     @staticmethod
     def of(run: Run, device: torch.device) -> TrainedNetwork:
         """The finished network of a run. Raises RunError where the folder is not whole."""
-        run.read(RESULTS)
-        settings = run.read(SETTINGS)
+        content = run.weights()
         graph = graph_of(run)
-        module = to_module(graph, seed=0)
         try:
-            load_weights(module, load_tensors(run.weights()))
-        except (GraphError, SafetensorError) as error:
+            module = module_with(graph, load_tensors(content))
+        except (GraphError, SafetensorError, KeyError) as error:
             raise RunError(f"{run.folder}: the weights do not fit the graph: {error}") from error
-        return TrainedNetwork(graph, module.to(device), normalisation_of(run), class_names_of(run, settings), device)
+        return TrainedNetwork(
+            graph, module.to(device), normalisation_of(run, graph), class_names_of(run, graph), device
+        )
 
     def logits(self, images: Pixels) -> Tensor:
         """float32 logits `(count, classes)` of uint8 images `(count, height, width, channels)`."""
@@ -49,23 +52,54 @@ class TrainedNetwork:
 def graph_of(run: Run) -> Graph:
     """The graph of a run, finished or not."""
     try:
-        return Graph.from_json(run.read(GRAPH))
+        graph = Graph.from_json(run.read(GRAPH))
     except GraphError as error:
         raise RunError(f"{run.folder}: {GRAPH} is not a graph: {error}") from error
+    # torch.fx writes names into Python code: one that is no plain word could bring any code with it.
+    wild = [layer.name for layer in graph.layers if not _WORD.fullmatch(layer.name) or iskeyword(layer.name)]
+    if wild:
+        raise RunError(f"{run.folder}: {GRAPH} has a layer called {wild[0]!r}, which is no plain word")
+    if len(graph.input_shape) != 3 or len(graph.shapes[graph.output]) != 1:
+        raise RunError(f"{run.folder}: {GRAPH} does not lead from a picture to one number a class")
+    return graph
 
 
-def normalisation_of(run: Run) -> Normalisation:
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def module_with(graph: Graph, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The module of `graph` that holds `tensors`, looked at before memory is taken.
+
+    Raises GraphError where they are not what the graph needs.
+    """
+    wanted = graph.parameters() | graph.statistics()
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items() if tensor.dtype == torch.float32}
+    if found.keys() != tensors.keys() or found != wanted:
+        odd = sorted(name for name in wanted.keys() | tensors.keys() if found.get(name) != wanted.get(name))
+        raise GraphError(f"not the float32 tensors of this graph: {', '.join(odd)}")
+    try:
+        module = to_module(graph, seed=0)
+    except (AttributeError, TypeError) as error:
+        raise GraphError(f"a layer's name is one of torch's own: {error}") from error
+    load_weights(module, tensors)
+    return module
+
+
+def normalisation_of(run: Run, graph: Graph) -> Normalisation:
     """How pixels enter the network of a run."""
     try:
         facts = run.read(SETTINGS)["normalisation"]
-        return Normalisation(tuple(map(float, facts["mean"])), tuple(map(float, facts["std"])))
-    except (KeyError, TypeError, ValueError) as error:
+        mean, std = tuple(map(float, facts["mean"])), tuple(map(float, facts["std"]))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RunError(f"{run.folder}: {SETTINGS} has no usable normalisation: {error!r}") from error
+    if not len(mean) == len(std) == graph.input_shape[2] or not all(map(math.isfinite, mean + std)) or min(std) <= 0:
+        raise RunError(f"{run.folder}: {SETTINGS} has a normalisation that does not fit its graph: {facts}")
+    return Normalisation(mean, std)
 
 
-def class_names_of(run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
+def class_names_of(run: Run, graph: Graph) -> tuple[str, ...]:
     """The names of the classes, in the order of the logits."""
-    names = settings.get("class_names")
-    if not isinstance(names, list) or len(names) != graph_of(run).classes:
+    names = run.read(SETTINGS).get("class_names")
+    if not isinstance(names, list) or len(names) != graph.classes:
         raise RunError(f"{run.folder}: {SETTINGS} names {names!r} as classes, which do not fit its graph")
     return tuple(map(str, names))

@@ -27,8 +27,10 @@ class Muon(Optimizer):
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             for parameter in group["params"]:
-                gradient, state = parameter.grad, self.state[parameter]
-                velocity = state.setdefault("velocity", torch.zeros_like(parameter))
+                gradient = parameter.grad
+                if gradient is None:
+                    continue
+                velocity = self.state[parameter].setdefault("velocity", torch.zeros_like(parameter))
                 velocity.lerp_(gradient, 1 - group["momentum"])
                 ahead = gradient.lerp(velocity, group["momentum"])
                 matrix = ahead.reshape(len(ahead), -1)
@@ -39,7 +41,10 @@ class Muon(Optimizer):
 
 
 def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
-    """A matrix with the same singular vectors and singular values near 1 (between about 0.7 and 1.2)."""
+    """A matrix with the same singular vectors and singular values near 1 (between about 0.7 and 1.2).
+
+    Those below about 1/500 of the norm grow (up to 485-fold) without getting there.
+    """
     a, b, c = 3.4445, -4.7750, 2.0315
     x: Tensor = matrix / (matrix.norm() + 1e-7)
     tall = x.shape[0] > x.shape[1]
@@ -80,7 +85,7 @@ def make_optimizers(module: nn.Module, recipe: Recipe) -> list[Optimizer]:
         case "rmsprop":
             optimizers = [torch.optim.RMSprop(groups, lr, momentum=momentum)]
         case _:
-            hidden = [p for p in matrices[1:-1] if p[0].numel() > 9]
+            hidden = [p for p in matrices[:-1] if p[0].numel() > 9]
             apart = {id(p) for p in hidden}
             rest = [
                 {"params": [p for p in matrices if id(p) not in apart], "weight_decay": decay},

@@ -41,7 +41,7 @@ class Recipe:
     """
 
     epochs: int = _knob(20, "passes over the training images", 1, 100_000)
-    batch: int = _knob(128, "images a step", 1, 65_536)
+    batch: int = _knob(128, "images a step (two at least: batch norm needs them)", 2, 65_536)
     optimizer: str = _knob("nesterov", "how gradients become steps", choices=OPTIMIZERS)
     learning_rate: float = _knob(0.0, "peak learning rate; 0 takes the optimiser's own", 0, 100)
     momentum: float = _knob(0.9, "of sgd, nesterov, rmsprop and muon", 0, 0.9999)
@@ -87,12 +87,10 @@ class Recipe:
     def with_changes(self, changes: Mapping[str, Any]) -> Recipe:
         """This recipe with some fields replaced; texts are read as their field's type."""
         known = {f.name: f for f in fields(self)}
-        values = {}
-        for name, value in changes.items():
-            if name not in known:
-                raise unknown("recipe setting", name, known)
-            values[name] = _read(known[name], value)
-        return dataclasses.replace(self, **values)
+        strangers = [unknown("recipe setting", name, known) for name in changes if name not in known]
+        if strangers:
+            raise UsageError("; ".join(map(str, strangers)), hint="; ".join(error.hint for error in strangers))
+        return dataclasses.replace(self, **{name: _read(known[name], value) for name, value in changes.items()})
 
     def with_file(self, path: Path) -> Recipe:
         """This recipe with the settings of a TOML file applied."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -17,8 +18,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 import pennyweight
-from pennyweight.core.errors import PennyweightError, RunError, UsageError
-from pennyweight.core.files import write_bytes
+from pennyweight.core.errors import GraphError, PennyweightError, RunError, UsageError
 from pennyweight.core.run import CHECKPOINT, RESULTS, SETTINGS, Run
 from pennyweight.data.images import LabelledImages, Part
 from pennyweight.data.source import open_source
@@ -26,12 +26,13 @@ from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.defaults import default_recipe
 from pennyweight.fit.device import choose_device, environment
 from pennyweight.fit.loop import Progress, Row, State, begin, checkpoint, fit, restore
-from pennyweight.fit.network import TrainedNetwork, graph_of, normalisation_of
+from pennyweight.fit.network import TrainedNetwork, graph_of, module_with, normalisation_of
 from pennyweight.fit.predict import Normalisation, logits
 from pennyweight.fit.recipe import Recipe
 from pennyweight.net.graph import Graph
 from pennyweight.net.module import load_weights, to_module
 from pennyweight.net.network import open_network
+from pennyweight.net.ops import describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ def train(
     """
     images = open_source(source, data_dir=data_dir, input_shape=input_shape) if isinstance(source, str) else source
     graph, initial = open_network(network, images.input_shape, images.classes)
+    _check(graph, images)
     chosen = choose_device(device)
     recipe = recipe or default_recipe(graph, images)
     part, _ = images.split(recipe.validation)
@@ -100,10 +102,14 @@ def train(
         "device": chosen.type,
         "normalisation": asdict(normalisation),
     }
-    run = Run.create(out or _fresh_folder(images.name, graph.text), settings, graph.to_json(), environment(chosen))
-    state = _begin(graph, recipe, chosen, initial)
-    _save(run, state)
-    return _go_on(run, state, images, recipe, normalisation, on_progress)
+    teacher = _teacher_logits(recipe, images, part, chosen)
+    module = to_module(graph, seed=recipe.seed)
+    if initial is not None:
+        load_weights(module, initial)
+    state = begin(module.to(chosen), recipe)
+    folder = out or _fresh_folder(images.name, graph.text)
+    run = Run.create(folder, settings, graph.to_json(), environment(chosen), _packed(state))
+    return _go_on(run, state, images, recipe, normalisation, teacher, on_progress)
 
 
 def resume(
@@ -123,17 +129,18 @@ def resume(
         return finished_training(run)
     settings = run.read(SETTINGS)
     recipe = recipe_of(run)
-    device = choose_device(str(settings.get("device", "auto")))
+    try:
+        device = choose_device(str(settings.get("device")))
+    except UsageError as error:
+        raise RunError(f"{folder}: {error}", hint="resume on a machine of the kind on which it was begun") from error
     images = images or images_of(run, data_dir)
     if images.fingerprint != settings.get("fingerprint"):
         raise RunError(f"{folder}: the images of {images.name} are not the ones that this training was begun with")
-    state = _begin(graph_of(run), recipe, device, None)
-    try:
-        content = (folder / CHECKPOINT).read_bytes()
-        restore(state, load_tensors(content), json.loads(_metadata(content)["facts"]))
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise RunError(f"{folder}: {CHECKPOINT} cannot be resumed from: {error}", hint="train again") from error
-    return _go_on(run, state, images, recipe, normalisation_of(run), on_progress)
+    graph = graph_of(run)
+    state = _unpacked(run, graph, recipe, device)
+    part, _ = images.split(recipe.validation)
+    teacher = _teacher_logits(recipe, images, part, device)
+    return _go_on(run, state, images, recipe, normalisation_of(run, graph), teacher, on_progress)
 
 
 def images_of(run: Run, data_dir: Path | None = None) -> LabelledImages:
@@ -143,7 +150,7 @@ def images_of(run: Run, data_dir: Path | None = None) -> LabelledImages:
         raise RunError(f"{run.folder} was trained on images from Python: pass them again")
     try:
         height, width, channels = map(int, settings["input_shape"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RunError(f"{run.folder}: {SETTINGS} has no usable input_shape") from error
     return open_source(str(settings["source"]), data_dir=data_dir, input_shape=(height, width, channels))
 
@@ -175,15 +182,20 @@ def finished_training(run: Run) -> Training:
             seconds=float(results["seconds"]),
             curves=tuple(results["curves"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RunError(f"{run.folder}: {RESULTS} is malformed: {error!r}") from error
 
 
-def _begin(graph: Graph, recipe: Recipe, device: torch.device, initial: dict[str, Tensor] | None) -> State:
-    module = to_module(graph, seed=recipe.seed)
-    if initial is not None:
-        load_weights(module, initial)
-    return begin(module.to(device), recipe)
+def _check(graph: Graph, images: LabelledImages) -> None:
+    """Raises GraphError where `graph` cannot learn these images."""
+    made, wanted = graph.shapes[graph.output], (images.classes,)
+    if graph.input_shape != images.input_shape or made != wanted:
+        raise GraphError(
+            f"{graph.text} leads from {describe(graph.input_shape)} to {describe(made)}, "
+            f"{images.name} needs {describe(images.input_shape)} to {describe(wanted)}"
+        )
+    if not graph.parameters():
+        raise GraphError(f"{graph.text} has no parameters: there is nothing to learn")
 
 
 def _go_on(
@@ -192,10 +204,10 @@ def _go_on(
     images: LabelledImages,
     recipe: Recipe,
     normalisation: Normalisation,
+    teacher: Tensor | None,
     on_progress: Callable[[Progress], None] | None,
 ) -> Training:
     part, validation = images.split(recipe.validation)
-    teacher = _teacher_logits(recipe, images, part, state) if recipe.teacher else None
     weights = fit(
         state,
         part,
@@ -204,7 +216,7 @@ def _go_on(
         recipe,
         teacher_logits=teacher,
         on_progress=on_progress,
-        on_epoch=lambda state: _save(run, state),
+        on_epoch=lambda state: run.save(_packed(state)),
     )
     state.module.load_state_dict(weights)
     correct = 0
@@ -227,9 +239,42 @@ def _go_on(
     return finished_training(run)
 
 
-def _save(run: Run, state: State) -> None:
+def _packed(state: State) -> bytes:
+    """The checkpoint of a state as a safetensors file, with a checksum over all that it says."""
     tensors, facts = checkpoint(state)
-    write_bytes(run.folder / CHECKPOINT, save_tensors(tensors, metadata={"facts": json.dumps(facts)}))
+    text = json.dumps(facts)
+    return save_tensors(tensors, metadata={"facts": text, "sha256": _digest(tensors, text)})
+
+
+def _unpacked(run: Run, graph: Graph, recipe: Recipe, device: torch.device) -> State:
+    """The state of a run's checkpoint. Raises RunError where it is not the one that was written."""
+    content = run.checkpoint()
+    try:
+        tensors, metadata = load_tensors(content), _metadata(content)
+        if metadata["sha256"] != _digest(tensors, metadata["facts"]):
+            raise ValueError("it is not what the training wrote")
+        own = {name.removeprefix("module/"): tensor for name, tensor in tensors.items() if name.startswith("module/")}
+        state = begin(module_with(graph, own).to(device), recipe)
+        restore(state, tensors, json.loads(metadata["facts"]))
+    except (
+        PennyweightError,
+        SafetensorError,
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        RuntimeError,
+    ) as error:
+        raise RunError(f"{run.folder}: {CHECKPOINT} cannot be resumed from: {error}", hint="train again") from error
+    return state
+
+
+def _digest(tensors: dict[str, Tensor], facts: str) -> str:
+    digest = hashlib.sha256(facts.encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tuple(tensors[name].shape)} ".encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _metadata(content: bytes) -> dict[str, str]:
@@ -239,9 +284,10 @@ def _metadata(content: bytes) -> dict[str, str]:
     return metadata
 
 
-def _teacher_logits(recipe: Recipe, images: LabelledImages, part: Part, state: State) -> Tensor:
+def _teacher_logits(recipe: Recipe, images: LabelledImages, part: Part, device: torch.device) -> Tensor | None:
     """The teacher's logits of the training images, taken once; it must know the same classes and image shape."""
-    device = next(state.module.parameters()).device
+    if not recipe.teacher:
+        return None
     try:
         teacher = TrainedNetwork.of(Run.open(Path(recipe.teacher)), device)
     except PennyweightError as error:

@@ -1,4 +1,4 @@
-"""A user's own network by its place, `package.module:callable`: told from a zoo's text, imported and called."""
+"""A user's own network by its place, `package.module:callable`: imported and called."""
 
 from __future__ import annotations
 
@@ -11,18 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pennyweight.core.errors import GraphError
-from pennyweight.net import zoo
 from pennyweight.net.ops import Shape
-
-
-def is_callable_text(text: str) -> bool:
-    """Whether `text` is `package.module:callable` and not the text of a family of the zoo.
-
-    >>> is_callable_text("my_nets.small:make"), is_callable_text("mlp:hidden=80-60"), is_callable_text("mlp")
-    (True, False, False)
-    """
-    package, _, name = text.partition(":")
-    return all(map(str.isidentifier, [*package.split("."), name])) and package not in zoo.families()
 
 
 def call_by_text(text: str, input_shape: Shape, classes: int) -> Any:

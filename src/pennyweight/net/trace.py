@@ -62,14 +62,14 @@ def trace(module: nn.Module, input_shape: Shape, text: str) -> tuple[Graph, dict
     return _Tracer(exported, input_shape, text).result()
 
 
-def load_callable(text: str, input_shape: Shape, classes: int) -> tuple[Graph, dict[str, Tensor]]:
-    """The Graph of the network that `package.module:callable` returns, and its weights (none where it is a Graph).
+def load_callable(text: str, input_shape: Shape, classes: int) -> tuple[Graph, dict[str, Tensor] | None]:
+    """The Graph of the network that `package.module:callable` returns, and its weights (None where it is a Graph).
 
     How the callable is found and what it is given: `foreign.call_by_text`. Raises GraphError where it fails, returns
     neither a torch module nor a Graph, cannot be carried, or does not fit the images and classes.
     """
     network = call_by_text(text, input_shape, classes)
-    weights: dict[str, Tensor] = {}
+    weights: dict[str, Tensor] | None = None
     if isinstance(network, Graph):
         graph = replace(network, text=text)
     elif isinstance(network, nn.Module):
@@ -112,12 +112,6 @@ def _refuse(reason: str) -> NoReturn:
     raise _Refusal(reason)
 
 
-def _plain(shape: Shape) -> Index:
-    """The index of a whole tensor: of a picture `(channels, height, width)`, of a vector in its order."""
-    index = np.arange(math.prod(shape)).reshape(shape)
-    return index.transpose(2, 0, 1) if len(shape) == 3 else index
-
-
 class _Tracer:
     """Reads an exported program; layers get their final names last, when it is known which are needed."""
 
@@ -125,6 +119,7 @@ class _Tracer:
         self.exported, self.input_shape, self.text = exported, input_shape, text
         self.layers: dict[str, _Layer] = {}
         self.shapes: dict[str, Shape] = {INPUT: input_shape}
+        self.plain: dict[Shape, Index] = {}
         self.origin_names: dict[int, str] = {}
         self.values: dict[fx.Node, _Value | Tensor | None] = {}
         self.pictures: dict[str, str] = {}
@@ -171,7 +166,7 @@ class _Tracer:
                 self.values[node] = tensor.detach()
                 self.origin_names[tensor.data_ptr()] = names[node.name]
             else:
-                self.values[node] = _Value(INPUT, _plain(self.input_shape))
+                self.values[node] = self._whole(INPUT)
 
     def _node(self, node: fx.Node) -> _Value | None:
         """The value of a node; None where an earlier fault left one of its arguments unknown."""
@@ -184,8 +179,10 @@ class _Tracer:
         if any(map(self._failed, given.values())):
             return None
         result = node.meta["val"]
-        shape = result[0].shape if isinstance(result, tuple) else result.shape
-        value = handler(self, shape, **{name: self._resolve(value) for name, value in given.items()})
+        made = result[0] if isinstance(result, tuple) else result
+        if made.dtype != torch.float32:
+            _refuse(f"computes in {made.dtype}")
+        value = handler(self, made.shape, **{name: self._resolve(value) for name, value in given.items()})
         if _writes(node):
             self._overwrite(node, value)
         return value
@@ -210,11 +207,12 @@ class _Tracer:
 
     def _overwrite(self, node: fx.Node, value: _Value) -> None:
         """After an in-place operation its argument means the new value too; views of it would have to, as well."""
-        target = node.args[0]
+        target = base = node.args[0]
         assert isinstance(target, fx.Node)
-        base = target.args[0] if _is_view(target) else None
-        if isinstance(base, fx.Node) and len(base.users) > 1:
-            _refuse("writes in place into a tensor that others read through a view")
+        while isinstance(base, fx.Node) and _is_view(base):
+            base = base.args[0]
+            if isinstance(base, fx.Node) and len(base.users) > 1:
+                _refuse("writes in place into a tensor that others read through a view")
         if any(_is_view(user) and user < node for user in target.users):
             _refuse("writes in place into a tensor of which there is a view")
         self.values[target] = value
@@ -228,8 +226,15 @@ class _Tracer:
         self.shapes[name] = shape
         return name
 
+    def _plain(self, shape: Shape) -> Index:
+        """The index of a whole tensor: of a picture `(channels, height, width)`, of a vector in its order."""
+        if shape not in self.plain:
+            index = np.arange(math.prod(shape)).reshape(shape)
+            self.plain[shape] = index.transpose(2, 0, 1) if len(shape) == 3 else index
+        return self.plain[shape]
+
     def _whole(self, tensor: str) -> _Value:
-        return _Value(tensor, _plain(self.shapes[tensor]))
+        return _Value(tensor, self._plain(self.shapes[tensor]))
 
     def _picture(self, given: Any) -> str:
         """The tensor that holds `given`, which is a whole picture, as one."""
@@ -237,7 +242,7 @@ class _Tracer:
         if value.index.ndim != 3:
             _refuse(f"takes {_describe(value)}, not batch x channels x height x width")
         tensor = self._as_picture(value.tensor) if len(self.shapes[value.tensor]) == 1 else value.tensor
-        if not np.array_equal(value.index, _plain(self.shapes[tensor])):
+        if not np.array_equal(value.index, self._plain(self.shapes[tensor])):
             _refuse("takes a picture whose axes were moved")
         return tensor
 
@@ -353,9 +358,10 @@ class _Tracer:
         return self._by_channel(input, ops.BatchNorm(eps, momentum), weights)
 
     def _prelu(self, shape: Any, self_: Any, weight: Any) -> _Value:
-        if weight.numel() != shape[1]:
+        weights = _weights(weight=weight)
+        if len(weights["weight"]) != shape[1]:
             _refuse(f"has one slope for {shape[1]} channels: give it num_parameters={shape[1]}")
-        return self._by_channel(self_, ops.PRelu(), _weights(weight=weight))
+        return self._by_channel(self_, ops.PRelu(), weights)
 
     def _elementwise(self, value: Any, op: Op) -> _Value:
         plain = _unpadded(value)
@@ -365,8 +371,9 @@ class _Tracer:
         return self._hardtanh(shape, self_, min, max)
 
     def _hardtanh(self, shape: Any, self_: Any, min_val: Any, max_val: Any) -> _Value:
-        if min_val != 0 or max_val not in (6, None):
-            _refuse(f"clamps to {min_val} … {max_val}; known are 0 … 6 and 0 …")
+        low, high = ("a tensor" if isinstance(bound, Tensor | _Value) else bound for bound in (min_val, max_val))
+        if (low, high) not in ((0, 6), (0, None)):
+            _refuse(f"clamps to {low} … {high}; known are 0 … 6 and 0 …")
         return self._elementwise(self_, ops.Activation("relu" if max_val is None else "relu6"))
 
     def _gelu(self, shape: Any, self_: Any, approximate: str) -> _Value:
@@ -440,7 +447,7 @@ class _Tracer:
     def _adaptive_max_pool(self, shape: Any, self_: Any, output_size: Any) -> _Value:
         return self._adaptive("max", self_, output_size)
 
-    def _mean(self, shape: Any, self_: Any, dim: Any, keepdim: bool = False, dtype: Any = None) -> _Value:
+    def _mean(self, shape: Any, self_: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> _Value:
         return self._reduce("average", shape, self_, dim)
 
     def _amax(self, shape: Any, self_: Any, dim: Any, keepdim: bool = False) -> _Value:
@@ -686,6 +693,7 @@ HANDLERS: dict[str, Callable[..., _Value]] = {
     "constant_pad_nd": _Tracer._pad,
     "contiguous": _Tracer._same,
     "clone": _Tracer._same,
+    "to": _Tracer._same,
     "slice": _Tracer._same,
     "view": _Tracer._reshape,
     "reshape": _Tracer._reshape,
@@ -713,6 +721,7 @@ SHARING = {
     "transpose",
     "slice",
     "contiguous",
+    "to",
     "dropout",
     "feature_dropout",
 }

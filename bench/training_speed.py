@@ -1,0 +1,219 @@
+"""Images a second of our training loop against Keras `fit` and a plain PyTorch loop, and time to Keras's accuracy.
+
+All see the same training and validation images for the same number of epochs; the test part stays sealed. Ours runs
+twice: with its default recipe, which is what the bars judge, and with the plain loop's own batch, optimiser and
+augmentation. Keras runs with batches of 128 and of 512. The first epoch warms up and is left out of all speeds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from measure import Bar, conclude, data_folder, machine, options, paired_ratio, percent, read, table
+from pennyweight import LabelledImages, Recipe, build_network
+from pennyweight.fit.defaults import default_recipe
+from turns import Contender, Epoch, race
+
+OURS, ALIKE, PLAIN, KERAS, KERAS_LARGE = (
+    "pennyweight, default recipe",
+    "pennyweight, settings of plain PyTorch",
+    "plain PyTorch, batch 128",
+    "Keras fit, batch 128",
+    "Keras fit, batch 512",
+)
+BATCH, LARGE_BATCH = 128, 512
+
+
+@dataclass(frozen=True)
+class Race:
+    """What is trained, how the plain loop does it, and how often each contender sees the images."""
+
+    source: str
+    network: str
+    optimizer: str
+    epochs: int
+
+    @property
+    def alike(self) -> Recipe:
+        """The recipe that does what the plain loop does."""
+        plain = Recipe(batch=BATCH, epochs=self.epochs)
+        if self.optimizer == "adam":
+            return dataclasses.replace(
+                plain, optimizer="adam", learning_rate=1e-3, weight_decay=0, schedule="constant", warmup=0
+            )
+        return dataclasses.replace(plain, optimizer="nesterov", learning_rate=0.1, flip=True, shift=4)
+
+
+RACES = (
+    Race("mnist", "mlp:hidden=80-60-50", optimizer="adam", epochs=20),
+    Race("cifar10", "resnet8", optimizer="sgd", epochs=4),
+)
+
+
+def main() -> None:
+    parser = options(__doc__, seeds=3)
+    parser.add_argument("--keras-python", default=sys.executable, help="a Python that has the extra `bench`")
+    parser.add_argument("--only", choices=[race.source for race in RACES], help="one of the two races")
+    parser.add_argument("--epochs", type=int, help="of every contender, in place of 20 (mnist) and 4 (cifar10)")
+    arguments = parser.parse_args()
+    facts = machine()
+    reason = why_no_keras(arguments.keras_python)
+    if reason:
+        print(f"Keras is left out: {reason}")
+    results, bars = {}, []
+    with data_folder(arguments.data_dir) as folder:
+        for wanted in RACES:
+            if arguments.only not in (None, wanted.source):
+                continue
+            epochs = arguments.epochs or (2 if arguments.quick else wanted.epochs)
+            wanted = dataclasses.replace(wanted, epochs=epochs)
+            images = read(wanted.source, folder, quick=arguments.quick)
+            seeds = range(1 if arguments.quick else arguments.seeds)
+            runs = [run(wanted, images, seed, None if reason else arguments.keras_python) for seed in seeds]
+            results[wanted.source] = report(wanted, images, runs)
+            bars += judge(wanted, results[wanted.source])
+    conclude("training_speed", facts, results, bars, quick=arguments.quick)
+
+
+def why_no_keras(python: str) -> str:
+    """The reason why Keras cannot take part; empty where it can."""
+    try:
+        tried = subprocess.run([python, "-c", "import tensorflow, keras"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f"{python}: {error}"
+    return tried.stderr.strip().splitlines()[-1] if tried.returncode else ""
+
+
+Runs = dict[str, list[Epoch]]
+
+
+def run(wanted: Race, images: LabelledImages, seed: int, keras_python: str | None) -> Runs:
+    """The epochs of each contender by its name, from one seed."""
+    graph = build_network(wanted.network, images.input_shape, images.classes)
+    ours = dataclasses.replace(default_recipe(graph, images), epochs=wanted.epochs, patience=0, seed=seed)
+    alike = dataclasses.replace(wanted.alike, seed=seed)
+    train, validation = images.split(ours.validation)
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "images.npz"
+        np.savez(
+            data,
+            train_images=train.images,
+            train_labels=train.labels,
+            validation_images=validation.images,
+            validation_labels=validation.labels,
+        )
+        common = {"data": str(data), "network": wanted.network, "classes": images.classes}
+        plain = common | {"epochs": wanted.epochs, "seed": seed, "optimizer": wanted.optimizer, "batch": BATCH}
+        contenders = [
+            Contender(OURS, "our_loop", common | {"recipe": asdict(ours)}),
+            Contender(ALIKE, "our_loop", common | {"recipe": asdict(alike)}),
+            Contender(PLAIN, "plain_torch", plain),
+        ]
+        if keras_python:
+            contenders += [
+                Contender(KERAS, "keras_fit", plain, keras_python),
+                Contender(KERAS_LARGE, "keras_fit", plain | {"batch": LARGE_BATCH}, keras_python),
+            ]
+        epochs = race(contenders, wanted.epochs)
+    if seed == 0:
+        for contender in contenders:
+            print(f"  {contender.name}: {', '.join(f'{name} {value}' for name, value in contender.facts.items())}")
+    return {contender.name: own for contender, own in zip(contenders, epochs, strict=True)}
+
+
+def speeds(runs: Sequence[Runs], name: str) -> list[float]:
+    """Images a second of every epoch but each seed's first."""
+    return [epoch.images_per_s for run in runs for epoch in run[name][1:] or run[name]]
+
+
+def seconds_to(accuracy: float, epochs: Sequence[Epoch]) -> float | None:
+    """Until the first epoch's end with at least this accuracy, at the median pace; None where there was none.
+
+    The median pace spares everybody the first epoch's compilation.
+    """
+    pace = statistics.median(epoch.seconds for epoch in epochs[1:] or epochs)
+    reached = next((number for number, epoch in enumerate(epochs, 1) if epoch.accuracy >= accuracy), None)
+    return None if reached is None else reached * pace
+
+
+def report(wanted: Race, images: LabelledImages, runs: Sequence[Runs]) -> dict[str, Any]:
+    """Print the table of one race and return its figures."""
+    print(
+        f"\n{wanted.source}, {wanted.network}: {len(images.learning):,} images to train and validate on, "
+        f"{wanted.epochs} epochs, {len(runs)} seeds"
+    )
+    results: dict[str, Any] = {}
+    for name in runs[0]:
+        to_keras = [seconds_to(run[KERAS][-1].accuracy, run[name]) for run in runs] if KERAS in runs[0] else []
+        results[name] = {
+            "images_per_s": statistics.median(speeds(runs, name)),
+            "default_recipe_is_times_as_fast": paired_ratio(speeds(runs, OURS), speeds(runs, name)),
+            "same_settings_are_times_as_fast": paired_ratio(speeds(runs, ALIKE), speeds(runs, name)),
+            "final_accuracy": statistics.mean(run[name][-1].accuracy for run in runs),
+            "final_accuracies": [run[name][-1].accuracy for run in runs],
+            "seconds_to_final_accuracy_of_keras": to_keras,
+        }
+    titles = ("", "images/s", "default recipe is", "same settings are", "accuracy", "to Keras's accuracy")
+    rows = [
+        (
+            name,
+            f"{row['images_per_s']:,.0f}",
+            f"{row['default_recipe_is_times_as_fast']:.2f}x",
+            f"{row['same_settings_are_times_as_fast']:.2f}x",
+            percent(row["final_accuracy"]),
+            reached(row["seconds_to_final_accuracy_of_keras"]),
+        )
+        for name, row in results.items()
+    ]
+    table(titles, rows)
+    return results
+
+
+def reached(seconds: Sequence[float | None]) -> str:
+    found = [value for value in seconds if value is not None]
+    if not found:
+        return "never" if seconds else "-"
+    return f"{statistics.median(found):.1f} s" + (
+        f" ({len(found)} of {len(seconds)})" if len(found) < len(seconds) else ""
+    )
+
+
+def judge(wanted: Race, results: dict[str, Any]) -> list[Bar]:
+    """The bars of one race; each is judged on the default recipe."""
+    ours = results[OURS]
+    if wanted.source == "cifar10":
+        ratio = results[PLAIN]["default_recipe_is_times_as_fast"]
+        return [Bar("cifar10 resnet8: images/s at least 1.5x plain PyTorch", f"{ratio:.2f}x", ratio >= 1.5)]
+    claims = (
+        "mnist mlp: images/s at least 5x Keras fit",
+        "mnist mlp: accuracy at least that of Keras after as many epochs",
+        "mnist mlp: at the accuracy of Keras in a fifth of its time",
+    )
+    if KERAS not in results:
+        return [Bar(claim, "no Keras here", None) for claim in claims]
+    keras = results[KERAS]
+    ratio = keras["default_recipe_is_times_as_fast"]
+    accuracies = f"{percent(ours['final_accuracy'])} against {percent(keras['final_accuracy'])}"
+    times = list(zip(*(row["seconds_to_final_accuracy_of_keras"] for row in (ours, keras)), strict=True))
+    shares = [mine / theirs if mine is not None else None for mine, theirs in times]
+    in_time = all(share is not None and share <= 1 / 5 for share in shares)
+    found = ", ".join("never" if share is None else f"1/{1 / share:.1f}" for share in shares)
+    return [
+        Bar(claims[0], f"{ratio:.2f}x", ratio >= 5),
+        Bar(claims[1], accuracies, ours["final_accuracy"] >= keras["final_accuracy"]),
+        Bar(claims[2], f"{found} (each seed)", in_time),
+    ]
+
+
+if __name__ == "__main__":
+    main()

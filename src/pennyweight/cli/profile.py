@@ -1,0 +1,53 @@
+"""`pennyweight profile NETWORK`"""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+import typer
+
+from pennyweight.cli.options import AsJson
+from pennyweight.cli.output import print_json
+
+
+def profile(
+    network: Annotated[
+        str,
+        typer.Argument(
+            metavar="NETWORK",
+            help="a family and its dials, such as mlp:hidden=80-60 (see pennyweight networks), or your own",
+            show_default=False,
+        ),
+    ],
+    input: Annotated[str, typer.Option("--input", metavar="HxWxC", help="shape of the images")] = "32x32x3",
+    classes: Annotated[int, typer.Option("--classes", metavar="COUNT", help="classes to tell apart")] = 10,
+    board: Annotated[
+        str | None, typer.Option("--board", metavar="BOARD", help="judge this board only (see pennyweight boards)")
+    ] = None,
+    bits: Annotated[int, typer.Option("--bits", metavar="8|32", help="int8 or float32")] = 8,
+    json: AsJson = False,
+) -> None:
+    """What a network costs, and where it fits.
+
+    Parameters, multiply-accumulates, bytes of weights and activations, a memory plan with every buffer's lifetime,
+    and for each board whether the network fits, or what is in the way. ~ marks what is estimated.
+    """
+    from pennyweight.core.units import parse_shape
+    from pennyweight.net.memory import Bits
+    from pennyweight.net.profile import profile as profile_network
+
+    found = profile_network(
+        network,
+        input_shape=parse_shape(input, "--input"),
+        classes=classes,
+        board=board,
+        bits=cast(Bits, bits),  # a number that is neither is refused with a hint
+    )
+    if json:
+        print_json(found.as_json())
+    else:
+        from pennyweight.report.profile import profile_report
+        from pennyweight.report.terminal import output
+
+        console = output()
+        console.print(profile_report(found, console.width))

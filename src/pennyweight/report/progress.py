@@ -1,0 +1,117 @@
+"""Trainings and searches while they run, on stderr: a live line in a terminal, at most a line an epoch elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, Progress, TextColumn
+
+from pennyweight.report.terminal import messages, percent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pennyweight.fit.loop import Progress as TrainingProgress
+    from pennyweight.plan.search import SearchProgress
+
+
+class TrainingDisplay:
+    """Shows each `Progress` of a training that it is called with, while its `with` block runs."""
+
+    def __init__(self) -> None:
+        self._line = _Line()
+        self._epoch = -1
+
+    def __enter__(self) -> TrainingDisplay:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._line.stop()
+
+    def __call__(self, progress: TrainingProgress) -> None:
+        epoch = f"epoch {progress.epoch + 1}/{progress.epochs}"
+        validation = _validation(progress.validation_accuracy)
+        pace = f"{progress.images_per_s:,.0f} images/s"
+        details = [f"loss {progress.loss:.3f}", *validation, pace, f"{_clock(progress.seconds_left)} left"]
+        if self._line.live:
+            self._line.draw(epoch, _share(progress), "  ".join(details))
+        elif progress.epoch != self._epoch:
+            self._line.write("  ".join([epoch, *details]))
+        self._epoch = progress.epoch
+
+
+class SearchDisplay:
+    """Shows each `SearchProgress` that it is called with, while its `with` block runs.
+
+    `last_run` is the folder of the last training that ended, None before the first.
+    """
+
+    def __init__(self) -> None:
+        self._line = _Line()
+        self._told = 0
+        self.last_run: Path | None = None
+
+    def __enter__(self) -> SearchDisplay:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._line.stop()
+
+    def __call__(self, progress: SearchProgress) -> None:
+        for number, entry in enumerate(progress.trials[self._told :], start=self._told + 1):
+            self._line.write(f"trial {number:>2}  {percent(entry.validation.share):>8}  {entry.network}")
+            self.last_run = entry.run
+        self._told = len(progress.trials)
+        if self._line.live:
+            title = "the winner, fully" if progress.final else f"trial {self._told + 1}"
+            best = max((entry.validation.share for entry in progress.trials), default=None)
+            details = [*([] if best is None else [f"best {percent(best)}"]), f"{_clock(progress.seconds_left)} left"]
+            share = _share(progress.training) if progress.training else 0.0
+            self._line.draw(f"{title}: {progress.network}", share, "  ".join(details))
+
+
+class _Line:
+    """One live line on stderr, and whole lines above it; `live` is False where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self._console = messages()
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None, style="dim", complete_style="cyan", finished_style="cyan"),
+            TextColumn("{task.fields[details]}", markup=False),
+            console=self._console,
+            transient=True,
+            expand=True,
+        )
+        self._task = self._progress.add_task("", total=1.0, details="")
+        self.live = self._console.is_terminal
+
+    def draw(self, title: str, share: float, details: str) -> None:
+        self._progress.update(self._task, description=title, completed=share, details=details)
+        self._progress.start()
+
+    def write(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True)
+
+    def stop(self) -> None:
+        self._progress.stop()
+
+
+def _share(progress: TrainingProgress) -> float:
+    """How much of a training is done."""
+    return (progress.epoch + progress.step / progress.steps) / progress.epochs
+
+
+def _validation(accuracy: float | None) -> list[str]:
+    return [] if accuracy is None else [f"validation {percent(accuracy)}"]
+
+
+def _clock(seconds: float) -> str:
+    """A duration as a clock shows it.
+
+    >>> _clock(75.2), _clock(4000), _clock(-3)
+    ('1:15', '1:06:40', '0:00')
+    """
+    minutes, rest = divmod(max(round(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

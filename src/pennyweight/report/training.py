@@ -1,0 +1,34 @@
+"""How the end of `pennyweight train` looks."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from pennyweight.core.units import format_minutes
+from pennyweight.report.terminal import facts, visible
+
+if TYPE_CHECKING:
+    from pennyweight.fit.train import Training
+
+
+def training_report(training: Training) -> RenderableType:
+    """What was trained, how well it does on the validation part, and what to type next."""
+    validation = training.validation
+    return Group(
+        facts(
+            {
+                "network": visible(training.network),
+                "images": visible(training.source),
+                "parameters": f"{training.parameters:,}",
+                "validation": Text(str(validation), style="bold") if validation else "no images were held out",
+                "epochs": f"{training.epochs:,} in {format_minutes(training.seconds / 60)}",
+                "run": visible(training.run),
+            }
+        ),
+        Text(),
+        Text.assemble(("next: ", "dim"), visible(f"pennyweight evaluate {shlex.quote(str(training.run))}")),
+    )
