@@ -30,7 +30,7 @@ def real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def full_disk() -> Callable[[int], AbstractContextManager[None]]:
-    """`with full_disk(1000):` no file can grow beyond 1,000 bytes; the kernel refuses the write, as a full disk does."""
+    """`with full_disk(1000):` no file can grow beyond 1,000 bytes; the kernel refuses it, as a full disk does."""
     resource = pytest.importorskip("resource")
 
     @contextmanager

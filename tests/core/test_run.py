@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-FullDisk = Callable[[int], AbstractContextManager[None]]
-
 from pennyweight.core.errors import RunError
 from pennyweight.core.run import CHECKPOINT, ENVIRONMENT, GRAPH, OPENINGS, RESULTS, SETTINGS, WEIGHTS, Run
+
+FullDisk = Callable[[int], AbstractContextManager[None]]
 
 
 def begun(folder: Path) -> Run:

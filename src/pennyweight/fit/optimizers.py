@@ -1,4 +1,4 @@
-"""Optimisers for a module: PyTorch's own, and Muon for the filters and matrices between first and last layer."""
+"""Optimisers for a module: PyTorch's own, and Muon for filters and matrices up to the last layer."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
 
 
 def make_optimizers(module: nn.Module, recipe: Recipe) -> list[Optimizer]:
-    """The optimisers of a module: one, or for `muon` one for the hidden matrices and Nesterov SGD for the rest.
+    """The optimisers of a module: one, or for `muon` two.
+
+    Muon takes matrices and filters but the last layer's and those of a single channel (depthwise ones), which Nesterov
+    SGD takes with the vectors.
 
     Weight decay falls on filters and matrices only. Each group's peak learning rate is its `initial_lr`.
     """
@@ -85,7 +88,7 @@ def make_optimizers(module: nn.Module, recipe: Recipe) -> list[Optimizer]:
         case "rmsprop":
             optimizers = [torch.optim.RMSprop(groups, lr, momentum=momentum)]
         case _:
-            hidden = [p for p in matrices[:-1] if p[0].numel() > 9]
+            hidden = [p for p in matrices[:-1] if p.ndim == 2 or p.shape[1] > 1]
             apart = {id(p) for p in hidden}
             rest = [
                 {"params": [p for p in matrices if id(p) not in apart], "weight_decay": decay},
@@ -94,7 +97,7 @@ def make_optimizers(module: nn.Module, recipe: Recipe) -> list[Optimizer]:
             nesterov_lr = LEARNING_RATES["nesterov"] * lr / LEARNING_RATES["muon"]
             optimizers = [torch.optim.SGD(rest, nesterov_lr, momentum=0.9, nesterov=True, fused=True)]
             if hidden:
-                optimizers.append(Muon(hidden, lr, momentum, weight_decay=0.0))
+                optimizers.append(Muon(hidden, lr, momentum, decay))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
