@@ -14,7 +14,10 @@ from keras import layers
 
 from turns import Epoch, Turns
 
-PROBE_STEPS = 40
+PROBE_STEPS, PROBE_EPOCHS = 40, 3
+VALIDATION_BATCH = 1024
+
+Arrays = tuple[np.ndarray, np.ndarray]
 
 
 def mlp(shape: tuple[int, int, int], classes: int) -> keras.Model:
@@ -52,7 +55,7 @@ def compiled(network: str, shape: tuple[int, int, int], classes: int, *, jit: bo
 class Gate(keras.callbacks.Callback):
     """Lets an epoch of `fit` begin when it is told to, and hands it in."""
 
-    def __init__(self, turns: Turns, images: int, validation: tuple[np.ndarray, np.ndarray]) -> None:
+    def __init__(self, turns: Turns, images: int, validation: Arrays) -> None:
         super().__init__()
         self.turns, self.images, self.validation = turns, images, validation
 
@@ -62,30 +65,45 @@ class Gate(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         seconds = time.perf_counter() - self.began
-        _, accuracy = self.model.evaluate(*self.validation, batch_size=1024, verbose=0)
+        _, accuracy = self.model.evaluate(*self.validation, batch_size=VALIDATION_BATCH, verbose=0)
         self.turns.done(Epoch(self.images, seconds, float(accuracy)))
+
+
+def warmed(
+    network: str, batch: int, data: Arrays, validation: Arrays, *, jit: bool, seed: int
+) -> tuple[keras.Model, float]:
+    """A fresh model whose every batch shape is compiled, and the seconds of an epoch over the first batches."""
+    x, y = data
+    keras.utils.set_random_seed(seed)
+    model = compiled(network, x.shape[1:], int(y.max()) + 1, jit=jit)
+    model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables]
+    fresh = [np.array(variable) for variable in variables]
+
+    some = min(PROBE_STEPS * batch + len(x) % batch, len(x))
+    seconds = []
+    for _ in range(PROBE_EPOCHS):
+        began = time.perf_counter()
+        model.fit(x[:some], y[:some], batch, verbose=0)
+        seconds.append(time.perf_counter() - began)
+        model.evaluate(*validation, batch_size=VALIDATION_BATCH, verbose=0)
+    for variable, value in zip(variables, fresh, strict=True):
+        variable.assign(value)
+    return model, min(seconds)
 
 
 def main() -> None:
     turns = Turns()
     settings = turns.settings
-    data = np.load(settings["data"])
-    x, y = data["train_images"].astype(np.float32) / 255, data["train_labels"]
-    validation = data["validation_images"].astype(np.float32) / 255, data["validation_labels"]
-    batch, shape, classes = settings["batch"], x.shape[1:], settings["classes"]
+    arrays = np.load(settings["data"])
+    data = arrays["train_images"].astype(np.float32) / 255, arrays["train_labels"]
+    validation = arrays["validation_images"].astype(np.float32) / 255, arrays["validation_labels"]
+    network, batch, seed = settings["network"], settings["batch"], settings["seed"]
 
-    seconds = {}
-    some = PROBE_STEPS * batch
-    for jit in (True, False):
-        model = compiled(settings["network"], shape, classes, jit=jit)
-        model.fit(x[:some], y[:some], batch, verbose=0)
-        began = time.perf_counter()
-        model.fit(x[:some], y[:some], batch, verbose=0)
-        seconds[jit] = time.perf_counter() - began
-    jit = min(seconds, key=seconds.__getitem__)
-
-    keras.utils.set_random_seed(settings["seed"])
-    model = compiled(settings["network"], shape, classes, jit=jit)
+    probes = {jit: warmed(network, batch, data, validation, jit=jit, seed=seed) for jit in (True, False)}
+    jit = min(probes, key=lambda jit: probes[jit][1])
+    model, _ = probes[jit]
+    keras.utils.set_random_seed(seed)
     turns.ready(batch=batch, xla=jit, keras=keras.__version__)
-    gate = Gate(turns, len(x), validation)
-    model.fit(x, y, batch, epochs=settings["epochs"], callbacks=[gate], verbose=0)
+    gate = Gate(turns, len(data[1]), validation)
+    model.fit(*data, batch, epochs=settings["epochs"], callbacks=[gate], verbose=0)

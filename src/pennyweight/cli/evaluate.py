@@ -12,13 +12,13 @@ from pennyweight.cli.output import print_json
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a finished training", show_default=False)],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished training.", show_default=False)],
     source: Annotated[
-        str | None, typer.Argument(metavar="[SOURCE]", help="other images than those of the run's own source")
+        str | None, typer.Argument(metavar="[SOURCE]", help="Other images than those of the run's own source.")
     ] = None,
     part: Annotated[
         str,
-        typer.Option("--part", metavar="PART", help="test, validation or train; all, of images of another source"),
+        typer.Option("--part", metavar="PART", help="One of test, validation, train; all, for another SOURCE."),
     ] = "test",
     data_dir: DataDir = None,
     device: Device = "auto",

@@ -7,29 +7,29 @@ from typing import Annotated
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout and nothing else")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 
 DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
         metavar="FOLDER",
-        help="where the named sets lie; else PENNYWEIGHT_DATA, else the user's cache",
+        help="Where the named sets lie; else PENNYWEIGHT_DATA, else the user's cache.",
     ),
 ]
 
-Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or mps")]
+Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="One of auto, cpu, cuda, mps.")]
 
 Input = Annotated[
-    str | None, typer.Option("--input", metavar="HxWxC", help="bring every image to this shape, such as 32x32x3")
+    str | None, typer.Option("--input", metavar="HxWxC", help="Bring every image to this shape, such as 32x32x3.")
 ]
 
 Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="digits, mnist, fashion-mnist, cifar10, svhn, cats-vs-dogs, a folder of class folders, an .npz, "
-        "or hf:owner/name",
+        help="One of digits, mnist, fashion-mnist, cifar10, svhn, cats-vs-dogs, a folder of class folders, an .npz, "
+        "or hf:owner/name.",
         show_default=False,
     ),
 ]

@@ -15,16 +15,16 @@ def profile(
         str,
         typer.Argument(
             metavar="NETWORK",
-            help="a family and its dials, such as mlp:hidden=80-60 (see pennyweight networks), or your own",
+            help="A family and its dials, such as mlp:hidden=80-60 (see pennyweight networks), or your own.",
             show_default=False,
         ),
     ],
-    input: Annotated[str, typer.Option("--input", metavar="HxWxC", help="shape of the images")] = "32x32x3",
-    classes: Annotated[int, typer.Option("--classes", metavar="COUNT", help="classes to tell apart")] = 10,
+    input: Annotated[str, typer.Option("--input", metavar="HxWxC", help="Shape of the images.")] = "32x32x3",
+    classes: Annotated[int, typer.Option("--classes", metavar="COUNT", help="Classes to tell apart.")] = 10,
     board: Annotated[
-        str | None, typer.Option("--board", metavar="BOARD", help="judge this board only (see pennyweight boards)")
+        str | None, typer.Option("--board", metavar="BOARD", help="Judge this board only (see pennyweight boards).")
     ] = None,
-    bits: Annotated[int, typer.Option("--bits", metavar="8|32", help="int8 or float32")] = 8,
+    bits: Annotated[int, typer.Option("--bits", metavar="8|32", help="8 for int8, 32 for float32.")] = 8,
     json: AsJson = False,
 ) -> None:
     """What a network costs, and where it fits.

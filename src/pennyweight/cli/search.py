@@ -19,25 +19,32 @@ def search(
     source: Source,
     board: Annotated[
         str | None,
-        typer.Option("--board", metavar="BOARD", help="its flash and RAM are limits (see pennyweight boards)"),
+        typer.Option("--board", metavar="BOARD", help="Its flash and RAM are limits (see pennyweight boards)."),
     ] = None,
-    flash: Annotated[str | None, typer.Option("--flash", metavar="SIZE", help="at most, such as 64KiB")] = None,
-    ram: Annotated[str | None, typer.Option("--ram", metavar="SIZE", help="at most, such as 16KiB")] = None,
+    flash: Annotated[str | None, typer.Option("--flash", metavar="SIZE", help="Most flash, such as 64KiB.")] = None,
+    ram: Annotated[str | None, typer.Option("--ram", metavar="SIZE", help="Most RAM, such as 16KiB.")] = None,
     macs: Annotated[
-        str | None, typer.Option("--macs", metavar="COUNT", help="multiply-accumulates at most, such as 2M")
+        str | None, typer.Option("--macs", metavar="COUNT", help="Most multiply-accumulates, such as 2M.")
     ] = None,
     parameters: Annotated[
-        str | None, typer.Option("--parameters", metavar="COUNT", help="at most, such as 50k")
+        str | None, typer.Option("--parameters", metavar="COUNT", help="Most parameters, such as 50k.")
     ] = None,
     latency: Annotated[
-        str | None, typer.Option("--latency", metavar="TIME", help="of one image on --board, such as 50ms")
+        str | None,
+        typer.Option("--latency", metavar="TIME", help="Longest time of one image on --board, such as 50ms."),
     ] = None,
-    price: Annotated[str | None, typer.Option("--price", metavar="USD", help="of one board, such as 1usd")] = None,
-    minutes: Annotated[str, typer.Option("--minutes", metavar="TIME", help="to search: 3, 90s, 1h30m")] = "5",
+    price: Annotated[
+        str | None, typer.Option("--price", metavar="USD", help="Highest price of --board, such as 1usd.")
+    ] = None,
+    minutes: Annotated[
+        str, typer.Option("--minutes", metavar="TIME", help="How long to search: 3 (minutes), 90s, 1h30m.")
+    ] = "5",
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FOLDER", help="where the runs go; else a new one under runs/")
+        Path | None, typer.Option("--out", metavar="FOLDER", help="Where the runs go; else a new one under runs/.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="NUMBER", help="of the draw and the trainings", min=0)] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="NUMBER", help="What the draw and the trainings follow from.", min=0)
+    ] = 0,
     input: Input = None,
     data_dir: DataDir = None,
     device: Device = "auto",

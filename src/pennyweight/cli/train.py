@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from pennyweight.cli.options import AsJson, DataDir, Device, Input
 from pennyweight.cli.output import print_json
-from pennyweight.core.errors import PennyweightError, UsageError
+from pennyweight.cli.page import Verb
+from pennyweight.core.errors import UsageError
 from pennyweight.fit.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pennyweight.fit.train import Training
 
 
-class TrainCommand(TyperCommand):
+class TrainVerb(Verb):
     """The verb, whose help ends with every setting of a recipe."""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
@@ -33,23 +33,23 @@ class TrainCommand(TyperCommand):
 
 def train(
     source: Annotated[
-        str | None, typer.Argument(metavar="SOURCE", help="the images (see pennyweight data --help)")
+        str | None, typer.Argument(metavar="SOURCE", help="The images (see pennyweight data --help).")
     ] = None,
     network: Annotated[
-        str | None, typer.Argument(metavar="NETWORK", help="what to train (see pennyweight networks)")
+        str | None, typer.Argument(metavar="NETWORK", help="What to train (see pennyweight networks).")
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="change one setting of the recipe; may be repeated"),
+        typer.Option("--set", metavar="NAME=VALUE", help="Change one setting of the recipe; may be repeated."),
     ] = None,
     recipe: Annotated[
-        Path | None, typer.Option("--recipe", metavar="FILE", help="a TOML file of settings; --set goes before it")
+        Path | None, typer.Option("--recipe", metavar="FILE", help="A TOML file of settings; --set goes before it.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FOLDER", help="the run folder; else a new one under runs/")
+        Path | None, typer.Option("--out", metavar="FOLDER", help="The run folder; else a new one under runs/.")
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="RUN", help="carry on an interrupted training to its end")
+        Path | None, typer.Option("--resume", metavar="RUN", help="Carry on an interrupted training to its end.")
     ] = None,
     input: Input = None,
     data_dir: DataDir = None,
@@ -63,7 +63,10 @@ def train(
     in the same numbers.
     """
     if resume is not None and any((source, network, settings, recipe, out, input, device != "auto")):
-        raise UsageError("--resume carries on what was begun: it takes --data-dir and --json only")
+        raise UsageError(
+            "--resume carries on what was begun, with its own settings",
+            hint=f"pennyweight train --resume {resume}, with --data-dir and --json where needed",
+        )
     if resume is None and (source is None or network is None):
         raise UsageError("SOURCE and NETWORK are needed", hint="pennyweight train digits mlp")
 
@@ -82,20 +85,16 @@ def train(
         run = resume or _begun_run(out, began)
         show_message(f"interrupted; to go on: pennyweight train --resume {run}" if run else "interrupted")
         raise typer.Exit(130) from None
-    except OSError as error:
-        run = resume or _begun_run(out, began)
-        place = f"{error.filename or run}: " if error.filename or run else ""
-        raise PennyweightError(
-            f"{place}{error.strerror or error}", hint=f"then pennyweight train --resume {run}" if run else ""
-        ) from error
 
     if json:
         print_json(done.as_json())
     else:
-        from pennyweight.report.terminal import show
-        from pennyweight.report.training import training_report
+        from pennyweight.report.terminal import output, visible
+        from pennyweight.report.training import next_command, training_report
 
-        show(training_report(done))
+        console = output()
+        console.print(training_report(done))
+        console.print(f"\nnext: {visible(next_command(done))}", soft_wrap=True)
 
 
 def _train(

@@ -46,4 +46,5 @@ def default_recipe(graph: Graph, images: LabelledImages) -> Recipe:
         crop=0.6 if photo else 1.0,
         rotate=8.0 if channels == 1 else 0.0,
         color=0.2 if photo and channels == 3 else 0.0,
+        validation=0.2 if count < 4_000 else 0.1,
     )

@@ -147,7 +147,7 @@ def fit(
                     pace = (step + 1) / now
                     left = (recipe.epochs * steps - taken) / pace
                     last = state.curves[-1]["validation_accuracy"] if state.curves else None
-                    current = _finite(float(loss), epoch, step, recipe)
+                    current = _finite(float(losses[step]), epoch, step, recipe)
                     on_progress(Progress(epoch, recipe.epochs, step + 1, steps, current, last, pace * batch, left))
 
         train_seconds = time.perf_counter() - began

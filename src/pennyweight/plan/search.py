@@ -40,10 +40,11 @@ SCREENING_SHARE = 0.5
 """Of the minutes, for the short trainings; the rest is the winner's full training."""
 
 TRIALS_MAX = 24
-TRIALS_AIM = 8
+TRIALS_AIM = 10
 """Short trainings that the screening time is cut for; where they end sooner, there are more, up to the maximum."""
 
-SHORT_EPOCHS_MAX = 8
+SHORT_SHARE = 0.25
+"""Of the epochs of a full training, at most, for a short one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ def search(
         recipe = default_recipe(each.graph, images)
         pace = seconds_per_epoch(each.graph, part, recipe, where)
         share = max(left(SCREENING_SHARE) / max(TRIALS_AIM - len(trials), 1), 0.0)
-        epochs = int(min(share / pace, SHORT_EPOCHS_MAX, recipe.epochs))
+        epochs = int(min(share / pace, SHORT_SHARE * recipe.epochs))
         if epochs < 1 and trials:
             continue
         trials.append(attempt(each, max(epochs, 1), f"trial-{number:02}"))
@@ -197,19 +198,20 @@ def search(
         if left(SCREENING_SHARE) <= 0:
             break
 
-    best = min(trials, key=_axes)
-    winner = next(each for each in feasible if each.graph.text == best.network)
-    recipe = default_recipe(winner.graph, images)
-    pace = best.seconds / best.epochs
-    epochs = max(best.epochs, min(recipe.epochs, int(0.9 * left() / pace)))
-    if epochs > best.epochs:
-        full = attempt(winner, epochs, "winner", final=True)
-        trials.append(full)
-        best = min(best, full, key=_axes)
+    first = min(trials, key=_axes)
+    winner = next(each for each in feasible if each.graph.text == first.network)
+    pace = first.seconds / first.epochs
+    epochs = min(default_recipe(winner.graph, images).epochs, int(0.9 * left() / pace))
+    standing = list(trials)
+    if epochs > first.epochs:
+        trials.append(attempt(winner, epochs, "winner", final=True))
+        # The full training supersedes the short one of the same network, whichever was luckier on validation.
+        standing = [entry for entry in trials if entry is not first]
 
+    best = min(standing, key=_axes)
     opened = {}
-    for index in front([_axes(entry) for entry in trials]):
-        entry = trials[index]
+    for index in front([_axes(entry) for entry in standing]):
+        entry = standing[index]
         test = evaluate(entry.run, images, part="test", device=device).accuracy
         opened[entry.run] = replace(entry, test=test)
     trials = [opened.get(entry.run, entry) for entry in trials]

@@ -47,12 +47,12 @@ def _layers(profile: Profile, *, wide: bool) -> Table:
         made = table("layer", "output", "parameters", "MACs", "", "weights B", "activ. B", numbers=numbers)
     for layer in profile.layers:
         name, output, is_own = visible(layer.name), describe(layer.output_shape), layer.deployed == "own"
-        parameters, macs = _count(layer.parameters), [_count(layer.macs), _share(layer.macs_share)]
-        stored = [_count(layer.weight_bytes), _count(layer.activation_bytes)]
-        cells: list[str | Text] = [name, output, parameters, *macs, *stored]
+        parameters, macs, share = _count(layer.parameters), _count(layer.macs), _share(layer.macs_share)
+        stored = _count(layer.weight_bytes), _count(layer.activation_bytes)
+        cells: list[str | Text] = [name, output, parameters, macs, share, *stored]
         if wide:
-            share, deployed = _share(layer.parameters_share), "" if is_own else layer.deployed
-            cells = [name, layer.op, output, parameters, share, *macs, *stored, deployed]
+            learnt, deployed = _share(layer.parameters_share), "" if is_own else layer.deployed.partition(" into ")[0]
+            cells = [name, layer.op, output, parameters, learnt, macs, share, *stored, deployed]
         made.add_row(*cells, style="" if is_own else "dim")
     return made
 

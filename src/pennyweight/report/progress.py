@@ -94,7 +94,8 @@ class _Line:
         self._console.print(line, soft_wrap=True)
 
     def stop(self) -> None:
-        self._progress.stop()
+        if self._progress.live.is_started:
+            self._progress.stop()
 
 
 def _share(progress: TrainingProgress) -> float:

@@ -12,8 +12,6 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from pennyweight.fit.accuracy import Accuracy
-
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -55,7 +53,7 @@ def visible(text: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
-def table(*columns: str, numbers: Sequence[str] = (), indent: int = 0) -> Table:
+def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
     """An empty table with these heads and no lines; the columns in `numbers` are aligned to the right."""
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(columns))
     for column in columns:
@@ -87,15 +85,10 @@ def bar(share: float, cells: int) -> str:
 def percent(share: float) -> str:
     """A share for people.
 
-    >>> percent(0.97215)
+    >>> percent(0.9722)
     '97.22 %'
     """
     return f"{100 * share:.2f} %"
-
-
-def with_interval(accuracy: Accuracy | None) -> str:
-    """An accuracy with its 95 % interval and n, or a dash."""
-    return str(accuracy) if accuracy else "–"
 
 
 def and_more(shown: int, count: int) -> str:

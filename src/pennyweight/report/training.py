@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
 from pennyweight.core.units import format_minutes
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
 
 def training_report(training: Training) -> RenderableType:
-    """What was trained, how well it does on the validation part, and what to type next."""
+    """What was trained, and how well it does on the validation part."""
     validation = training.validation
-    return Group(
-        facts(
-            {
-                "network": visible(training.network),
-                "images": visible(training.source),
-                "parameters": f"{training.parameters:,}",
-                "validation": Text(str(validation), style="bold") if validation else "no images were held out",
-                "epochs": f"{training.epochs:,} in {format_minutes(training.seconds / 60)}",
-                "run": visible(training.run),
-            }
-        ),
-        Text(),
-        Text.assemble(("next: ", "dim"), visible(f"pennyweight evaluate {shlex.quote(str(training.run))}")),
+    return facts(
+        {
+            "network": visible(training.network),
+            "images": visible(training.source),
+            "parameters": f"{training.parameters:,}",
+            "validation": Text(str(validation), style="bold") if validation else "no images were held out",
+            "epochs": f"{training.epochs:,} in {format_minutes(training.seconds / 60)}",
+            "run": visible(training.run),
+        }
     )
+
+
+def next_command(training: Training) -> str:
+    """What to type next."""
+    return f"pennyweight evaluate {shlex.quote(str(training.run))}"

@@ -1,0 +1,37 @@
+"""Devices: the one asked for or an error, and products in a type that the device has."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from pennyweight.core.errors import UsageError
+from pennyweight.fit.device import DEVICES, choose_device, environment, product_type
+
+
+def test_the_cpu_is_always_there_and_auto_finds_something() -> None:
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device().type in DEVICES
+
+
+@pytest.mark.parametrize("wish", ["tpu", "", "cuda:99", "CPU"])
+def test_a_device_that_is_not_here_is_an_error_that_says_which_are(wish: str) -> None:
+    with pytest.raises(UsageError, match="is not here") as caught:
+        choose_device(wish)
+    assert "cpu" in caught.value.hint
+
+
+def test_the_cpu_multiplies_in_a_type_that_autocast_has_there() -> None:
+    cpu = torch.device("cpu")
+    assert product_type(cpu) in (torch.float32, torch.bfloat16)
+    with torch.autocast("cpu", product_type(cpu), enabled=product_type(cpu) != torch.float32):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert product.dtype == product_type(cpu)
+
+
+def test_the_environment_is_plain_json() -> None:
+    facts = environment(torch.device("cpu"))
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["torch"] == torch.__version__

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pennyweight.net.profile import profile
+from pennyweight.report.profile import profile_report
+
+Printed = Callable[[Any, int], str]
+
+
+@pytest.mark.parametrize("network", ["mlp", "resnet8", "squeezenet", "resnet50"])
+@pytest.mark.parametrize("width", [80, 120])
+def test_nothing_is_cut_at_the_usual_widths(printed: Printed, network: str, width: int) -> None:
+    page = printed(profile_report(profile(network), width), width)
+    assert max(map(len, page.splitlines())) <= width
+    assert "…" not in page
+
+
+def test_every_layer_and_board_has_its_line(printed: Printed) -> None:
+    facts = profile("resnet8")
+    starts = [line.split(" ")[0] for line in printed(profile_report(facts, 80), 80).splitlines()]
+    assert {layer.name for layer in facts.layers} | {fit.board.key for fit in facts.fits} <= set(starts)
+
+
+def test_estimates_are_marked_and_exact_figures_are_not(printed: Printed) -> None:
+    page = printed(profile_report(profile("resnet8"), 80), 80)
+    figures = {line.split("  ")[0]: line for line in page.splitlines()}
+    assert "~" not in figures["MACs"]
+    assert "~" not in figures["activations (rw)"]
+    assert figures["flash"].count("~") == 2
+
+
+def test_one_board_alone_is_told_what_is_in_the_way(printed: Printed) -> None:
+    page = printed(profile_report(profile("resnet8", board="ch32v003"), 120), 120)
+    assert "no: flash, RAM" in page
+    assert "are live at conv3" in page
+
+
+def test_a_buffer_is_drawn_from_its_first_step_to_its_last(printed: Printed) -> None:
+    facts = profile("mlp", input_shape=(28, 28, 1))
+    page = printed(profile_report(facts, 80), 80)
+    lines = page.splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("buffer"))
+    column = lines[start + 1].index("█")
+    cells = 3
+    for line, buffer in zip(lines[start + 1 :], facts.plan.buffers, strict=False):
+        assert line.index("█") == column + cells * buffer.first_step
+        assert line.count("█") == cells * (buffer.last_step - buffer.first_step + 1)

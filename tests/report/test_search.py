@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pennyweight.core.board import find_board
+from pennyweight.core.budget import Budget
+from pennyweight.fit.accuracy import Accuracy
+from pennyweight.net.cost import cost
+from pennyweight.net.zoo import build_network
+from pennyweight.plan.search import Entry, Search
+from pennyweight.report.search import TRIALS_SHOWN, search_report
+
+Printed = Callable[[Any, int], str]
+BOARD = find_board("microbit-v2")
+
+
+def entry(number: int, network: str, correct: int, *, tested: bool) -> Entry:
+    validation = Accuracy(correct, 1_000)
+    price_tag = cost(build_network(network, (28, 28, 1), 10), board=BOARD)
+    test = Accuracy(correct - 1, 1_000) if tested else None
+    return Entry(Path(f"runs/s/trial-{number:02}"), network, validation, test, price_tag, 5, 1.5)
+
+
+def search(count: int) -> Search:
+    trials = tuple(entry(n, f"pooled-resnet:width={n + 4}", 900 + n, tested=n % 2 == 1) for n in range(count))
+    front = tuple(each for each in trials if each.test)
+    return Search("mnist", Budget.of(BOARD), BOARD, 44, 19, 3.0, trials, front, front[-1], ("a note",))
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_fits_into_one_screen(printed: Printed, width: int) -> None:
+    lines = printed(search_report(search(60), width), width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert len(lines) <= 40
+    assert f"and {60 - TRIALS_SHOWN} more" in "\n".join(lines)
+
+
+def test_trials_are_sorted_by_accuracy_and_the_winner_and_the_front_are_marked(printed: Printed) -> None:
+    found = search(6)
+    rows = [line for line in printed(search_report(found, 80), 80).splitlines() if "pooled-resnet" in line][:6]
+    assert [row.split("width=")[1].split()[0] for row in rows] == ["9", "8", "7", "6", "5", "4"]
+    assert [row[0] for row in rows] == ["★", " ", "●", " ", "●", " "]
+
+
+def test_a_test_part_that_was_not_opened_has_no_figure(printed: Printed) -> None:
+    rows = [line for line in printed(search_report(search(2), 80), 80).splitlines() if "pooled-resnet" in line]
+    assert rows[1].split()[1:3] == ["–", "90.00"]
