@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 
 from pennyweight.core.errors import DataError, RunError, UsageError
@@ -18,6 +17,7 @@ from pennyweight.data.source import open_source
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.device import choose_device
 from pennyweight.fit.network import TrainedNetwork
+from pennyweight.fit.predict import as_tensor
 from pennyweight.fit.train import images_of, recipe_of
 
 PARTS = ("test", "validation", "train", "all")
@@ -93,7 +93,7 @@ def evaluate(
         raise DataError(f"the {part} part of {images.name} is empty")
 
     out = network.logits(chosen.images)
-    labels = torch.from_numpy(chosen.labels)
+    labels = as_tensor(chosen.labels)
     answers = out.argmax(1)
     accuracy = Accuracy(int((answers == labels).sum()), len(chosen))
     confusion = np.zeros((len(network.class_names),) * 2, np.int64)

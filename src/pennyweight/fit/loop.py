@@ -17,7 +17,7 @@ from pennyweight.data import augment
 from pennyweight.data.images import Part
 from pennyweight.fit.device import product_type
 from pennyweight.fit.optimizers import make_optimizers
-from pennyweight.fit.predict import Normalisation, logits
+from pennyweight.fit.predict import Normalisation, as_tensor, logits
 from pennyweight.fit.recipe import Recipe
 from pennyweight.fit.schedule import learning_rate_share
 
@@ -86,7 +86,7 @@ def fit(
     """
     module, device = state.module, next(state.module.parameters()).device
     products = product_type(device)
-    images, labels = torch.from_numpy(train.images), torch.from_numpy(train.labels).to(device)
+    images, labels = as_tensor(train.images), as_tensor(train.labels).to(device)
     teacher = None if teacher_logits is None else teacher_logits.to(device)
     classes = logits(module, train.images[:1], normalisation, device).shape[1]
     weight = _class_weights(labels, classes) if recipe.class_weights == "balanced" else None
@@ -166,7 +166,7 @@ def fit(
         }
         if len(validation):
             out = logits(module, validation.images, normalisation, device, state=kept)
-            y = torch.from_numpy(validation.labels)
+            y = as_tensor(validation.labels)
             row["validation_loss"] = _finite(float(F.cross_entropy(out, y)), epoch, steps - 1, recipe)
             row["validation_accuracy"] = float((out.argmax(1) == y).float().mean())
         row["seconds"] = time.perf_counter() - began

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from keyword import iskeyword
 
 import torch
 from safetensors import SafetensorError
@@ -55,16 +53,9 @@ def graph_of(run: Run) -> Graph:
         graph = Graph.from_json(run.read(GRAPH))
     except GraphError as error:
         raise RunError(f"{run.folder}: {GRAPH} is not a graph: {error}") from error
-    # torch.fx writes names into Python code: one that is no plain word could bring any code with it.
-    wild = [layer.name for layer in graph.layers if not _WORD.fullmatch(layer.name) or iskeyword(layer.name)]
-    if wild:
-        raise RunError(f"{run.folder}: {GRAPH} has a layer called {wild[0]!r}, which is no plain word")
     if len(graph.input_shape) != 3 or len(graph.shapes[graph.output]) != 1:
         raise RunError(f"{run.folder}: {GRAPH} does not lead from a picture to one number a class")
     return graph
-
-
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def module_with(graph: Graph, tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -77,10 +68,7 @@ def module_with(graph: Graph, tensors: Mapping[str, Tensor]) -> nn.Module:
     if found.keys() != tensors.keys() or found != wanted:
         odd = sorted(name for name in wanted.keys() | tensors.keys() if found.get(name) != wanted.get(name))
         raise GraphError(f"not the float32 tensors of this graph: {', '.join(odd)}")
-    try:
-        module = to_module(graph, seed=0)
-    except (AttributeError, TypeError) as error:
-        raise GraphError(f"a layer's name is one of torch's own: {error}") from error
+    module = to_module(graph, seed=0)
     load_weights(module, tensors)
     return module
 

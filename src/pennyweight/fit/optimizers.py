@@ -95,7 +95,7 @@ def make_optimizers(module: nn.Module, recipe: Recipe) -> list[Optimizer]:
                 {"params": vectors, "weight_decay": 0.0},
             ]
             nesterov_lr = LEARNING_RATES["nesterov"] * lr / LEARNING_RATES["muon"]
-            optimizers = [torch.optim.SGD(rest, nesterov_lr, momentum=0.9, nesterov=True, fused=True)]
+            optimizers = [torch.optim.SGD(rest, nesterov_lr, momentum=momentum, nesterov=momentum > 0, fused=True)]
             if hidden:
                 optimizers.append(Muon(hidden, lr, momentum, decay))
     for optimizer in optimizers:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +23,7 @@ class Normalisation:
     @staticmethod
     def of(part: Part) -> Normalisation:
         """Mean and standard deviation of the pixels of each channel; a constant channel has deviation 1."""
-        pixels = torch.from_numpy(part.images).flatten(0, 2)
+        pixels = as_tensor(part.images).flatten(0, 2)
         counts = torch.stack([torch.bincount(channel, minlength=256) for channel in pixels.unbind(1)]).double()
         value = torch.arange(256, dtype=torch.float64)
         share = counts / counts.sum(1, keepdim=True)
@@ -34,6 +36,12 @@ class Normalisation:
         """Mean and 1 / std as `(1, channels, 1, 1)` float32."""
         mean, std = torch.tensor(self.mean, device=device), torch.tensor(self.std, device=device)
         return mean.view(1, -1, 1, 1), (1 / std).view(1, -1, 1, 1)
+
+
+def as_tensor(array: npt.NDArray[Any]) -> Tensor:
+    """The tensor of an array; a copy where it is read-only or runs backwards, which torch cannot share."""
+    can_share = array.flags.writeable and min(array.strides) >= 0
+    return torch.from_numpy(array if can_share else array.copy())
 
 
 @torch.inference_mode()
@@ -55,7 +63,7 @@ def logits(
     mean, scale = normalisation.tensors(device)
     rows = []
     for start in range(0, len(images), batch):
-        pixels = torch.from_numpy(images[start : start + batch]).to(device).permute(0, 3, 1, 2)
+        pixels = as_tensor(images[start : start + batch]).to(device).permute(0, 3, 1, 2)
         x = pixels.float().sub_(mean).mul_(scale)
         out = module(x) if state is None else torch.func.functional_call(module, dict(state), x)
         rows.append(out.float().cpu())

@@ -27,7 +27,7 @@ from pennyweight.fit.defaults import default_recipe
 from pennyweight.fit.device import choose_device, environment
 from pennyweight.fit.loop import Progress, Row, State, begin, checkpoint, fit, restore
 from pennyweight.fit.network import TrainedNetwork, graph_of, module_with, normalisation_of
-from pennyweight.fit.predict import Normalisation, logits
+from pennyweight.fit.predict import Normalisation, as_tensor, logits
 from pennyweight.fit.recipe import Recipe
 from pennyweight.net.graph import Graph
 from pennyweight.net.module import load_weights, to_module
@@ -223,7 +223,7 @@ def _go_on(
     if len(validation):
         device = next(state.module.parameters()).device
         answers = logits(state.module, validation.images, normalisation, device).argmax(1)
-        correct = int((answers == torch.from_numpy(validation.labels)).sum())
+        correct = int((answers == as_tensor(validation.labels)).sum())
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.module.state_dict().items()}
     run.finish(
         save_tensors(tensors),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from keyword import iskeyword
 from typing import Any
 
 from pennyweight.core.errors import GraphError
@@ -13,6 +15,8 @@ from pennyweight.net.ops import Op, Shape
 
 INPUT = "image"
 """The name of the tensor that a Graph is given."""
+
+WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,8 @@ class Graph:
     """Layers in the order of execution, with static shapes. The last one's tensor is the answer: logits.
 
     `input_shape` is `(height, width, channels)`; `text` says how the network was asked for, such as
-    `mlp:hidden=80-60-50`. A Graph that exists is valid: names are unique, every input was made before, and every
-    op takes the shapes that it gets. Raises GraphError otherwise, naming the layer.
+    `mlp:hidden=80-60-50`. A Graph that exists is valid: names are unique plain words, every input was made before, and
+    every op takes the shapes that it gets. Raises GraphError otherwise, naming the layer.
     """
 
     text: str
@@ -49,6 +53,9 @@ class Graph:
         if not self.input_shape or min(self.input_shape) < 1:
             raise GraphError(f"the input needs positive lengths, not {ops.describe(self.input_shape)}")
         for layer in self.layers:
+            # Names become Python, C and file names: one that is no plain word could bring any code with it.
+            if not WORD.fullmatch(layer.name) or iskeyword(layer.name):
+                raise GraphError(f"a layer is called {layer.name!r}, which is no plain word")
             if layer.name in shapes:
                 raise GraphError(f"two tensors are called {layer.name!r}")
             missing = [name for name in layer.inputs if name not in shapes]

@@ -20,6 +20,9 @@ from pennyweight.net.ops import Padding, Shape
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 
+RESERVED = frozenset(dir(fx.GraphModule(nn.Module(), fx.Graph())))
+"""Names that torch's modules keep for themselves."""
+
 LOGITS_STD = 0.01
 """Of the last layer's weights, so that training starts from even odds (Goyal et al. 2017, arXiv:1706.02677, 5.1)."""
 
@@ -131,10 +134,9 @@ class _Writer:
         return self.code.call_function(function, args, kwargs)
 
     def _own(self, layer: Layer, module: nn.Module, x: fx.Node) -> fx.Node:
-        try:
-            self.root.add_module(layer.name, module)
-        except KeyError as error:
-            raise GraphError(f"layer {layer.name!r} needs another name: {error.args[0]}") from error
+        if layer.name in RESERVED:
+            raise GraphError(f"layer {layer.name!r} needs another name: torch's modules have an attribute of that name")
+        self.root.add_module(layer.name, module)
         return self.code.call_module(layer.name, (x,))
 
     def _write(self, layer: Layer) -> fx.Node:
