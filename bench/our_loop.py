@@ -31,5 +31,5 @@ def main() -> None:
 
     turns.ready(batch=batch)
     turns.wait()
-    state = begin(to_module(graph, seed=recipe.seed), recipe)
+    state = begin(graph, to_module(graph, seed=recipe.seed), recipe)
     fit(state, train, validation, Normalisation.of(train), recipe, on_epoch=hand_in)

@@ -9,6 +9,7 @@ import torch
 
 from pennyweight.core.errors import UsageError
 from pennyweight.fit.device import DEVICES, choose_device, environment, product_type
+from pennyweight.net.graph import Graph
 
 
 def test_the_cpu_is_always_there_and_auto_finds_something() -> None:
@@ -23,15 +24,19 @@ def test_a_device_that_is_not_here_is_an_error_that_says_which_are(wish: str) ->
     assert "cpu" in caught.value.hint
 
 
-def test_the_cpu_multiplies_in_a_type_that_autocast_has_there() -> None:
-    cpu = torch.device("cpu")
-    assert product_type(cpu) in (torch.float32, torch.bfloat16)
-    with torch.autocast("cpu", product_type(cpu), enabled=product_type(cpu) != torch.float32):
+def test_the_cpu_multiplies_in_a_type_that_autocast_has_there(conv_net: Graph) -> None:
+    chosen = product_type(torch.device("cpu"), conv_net)
+    assert chosen in (torch.float32, torch.bfloat16)
+    with torch.autocast("cpu", chosen, enabled=chosen != torch.float32):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
-    assert product.dtype == product_type(cpu)
+    assert product.dtype == chosen
 
 
-def test_the_environment_is_plain_json() -> None:
-    facts = environment(torch.device("cpu"))
+def test_dense_networks_multiply_in_float32(mlp: Graph) -> None:
+    assert product_type(torch.device("cpu"), mlp) == torch.float32
+
+
+def test_the_environment_is_plain_json(conv_net: Graph) -> None:
+    facts = environment(torch.device("cpu"), conv_net)
     assert json.loads(json.dumps(facts)) == facts
     assert facts["torch"] == torch.__version__

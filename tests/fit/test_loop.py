@@ -46,7 +46,7 @@ Outcome = tuple[dict[str, bytes], list[dict[str, Any]]]
 
 
 def start(graph: Graph, recipe: Recipe) -> State:
-    return begin(to_module(graph, seed=recipe.seed), recipe)
+    return begin(graph, to_module(graph, seed=recipe.seed), recipe)
 
 
 def go(
@@ -108,7 +108,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(digits: La
     torch.manual_seed(7)
     assert go(start(conv_net, recipe), digits, recipe) == once
     other = replace(recipe, seed=1)
-    same_start = begin(to_module(conv_net, seed=0), other)
+    same_start = begin(conv_net, to_module(conv_net, seed=0), other)
     assert go(same_start, digits, other)[0] != once[0]
 
 

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from pennyweight.data.images import LabelledImages
-from pennyweight.fit.optimizers import Muon, make_optimizers, orthogonalised
+from pennyweight.fit.optimizers import Muon, make_optimizers, muon_weights, orthogonalised
 from pennyweight.fit.recipe import OPTIMIZERS, Recipe
 from pennyweight.net.graph import Graph
 from pennyweight.net.module import to_module
+from pennyweight.net.ops import Conv
+from pennyweight.net.zoo import build_network
 
 
 def matrix_with(values: Tensor, rows: int, columns: int, seed: int) -> Tensor:
@@ -82,7 +84,7 @@ def test_every_optimiser_lowers_the_loss(
 ) -> None:
     graph: Graph = request.getfixturevalue(net)
     module = to_module(graph, seed=0)
-    optimizers = make_optimizers(module, Recipe(optimizer=optimizer))
+    optimizers = make_optimizers(graph, module, Recipe(optimizer=optimizer))
     x = torch.from_numpy(digits.learning.images).permute(0, 3, 1, 2) / 128 - 1
     y = torch.from_numpy(digits.learning.labels)
     losses = []
@@ -99,8 +101,9 @@ def test_every_optimiser_lowers_the_loss(
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("net", ["conv_net", "mlp"])
 def test_every_parameter_is_in_exactly_one_group(optimizer: str, net: str, request: pytest.FixtureRequest) -> None:
-    module = to_module(request.getfixturevalue(net), seed=0)
-    optimizers = make_optimizers(module, Recipe(optimizer=optimizer))
+    graph: Graph = request.getfixturevalue(net)
+    module = to_module(graph, seed=0)
+    optimizers = make_optimizers(graph, module, Recipe(optimizer=optimizer))
     groups = [group for each in optimizers for group in each.param_groups]
     held = [id(parameter) for group in groups for parameter in group["params"]]
     assert sorted(held) == sorted(map(id, module.parameters()))
@@ -109,7 +112,20 @@ def test_every_parameter_is_in_exactly_one_group(optimizer: str, net: str, reque
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_biases_and_norms_do_not_decay(optimizer: str, conv_net: Graph) -> None:
-    optimizers = make_optimizers(to_module(conv_net, seed=0), Recipe(optimizer=optimizer, weight_decay=0.25))
+    optimizers = make_optimizers(conv_net, to_module(conv_net, seed=0), Recipe(optimizer=optimizer, weight_decay=0.25))
     for group in (group for each in optimizers for group in each.param_groups):
         for parameter in group["params"]:
             assert parameter.ndim > 1 or group["weight_decay"] == 0
+
+
+def test_muon_takes_filters_and_narrow_matrices_but_neither_the_last_layer_nor_wide_or_depthwise_ones() -> None:
+    assert muon_weights(build_network("mlp:hidden=80-60-50", (28, 28, 1), 10), batch=512) == {
+        "dense2.weight",
+        "dense3.weight",
+    }
+    separable = build_network("separable", (32, 32, 3), 10)
+    weights = {f"{layer.name}.weight" for layer in separable.layers if isinstance(layer.op, Conv)}
+    assert muon_weights(separable, batch=256) == weights
+    vgg = muon_weights(build_network("vgg", (32, 32, 3), 10), batch=256)
+    assert vgg
+    assert all(name.startswith("conv") for name in vgg)

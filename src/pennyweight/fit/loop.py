@@ -15,11 +15,12 @@ from torch import Generator, Tensor, nn
 from pennyweight.core.errors import TrainingError
 from pennyweight.data import augment
 from pennyweight.data.images import Part
-from pennyweight.fit.device import product_type
+from pennyweight.fit.device import keep_freed_memory, product_type
 from pennyweight.fit.optimizers import make_optimizers
 from pennyweight.fit.predict import Normalisation, as_tensor, logits
 from pennyweight.fit.recipe import Recipe
 from pennyweight.fit.schedule import learning_rate_share
+from pennyweight.net.graph import Graph
 
 CHUNK = 16
 """Batches whose whole-pixel augmentation is done at once: enough to make it cheap, few enough to need little memory."""
@@ -49,6 +50,7 @@ class Progress:
 class State:
     """All that the next epoch needs; `fit` changes it in place and hands it out after every epoch."""
 
+    graph: Graph
     module: nn.Module
     optimizers: list[torch.optim.Optimizer]
     epoch: int = 0
@@ -59,9 +61,9 @@ class State:
     best_epoch: int = 0
 
 
-def begin(module: nn.Module, recipe: Recipe) -> State:
-    """The state before the first epoch."""
-    state = State(module, make_optimizers(module, recipe))
+def begin(graph: Graph, module: nn.Module, recipe: Recipe) -> State:
+    """The state before the first epoch of `graph`'s module."""
+    state = State(graph, module, make_optimizers(graph, module, recipe))
     if recipe.ema:
         state.average = _copy(module)
     return state
@@ -85,10 +87,11 @@ def fit(
     Raises TrainingError when the loss is not a number.
     """
     module, device = state.module, next(state.module.parameters()).device
-    products = product_type(device)
+    keep_freed_memory()
+    products = product_type(device, state.graph)
     images, labels = as_tensor(train.images), as_tensor(train.labels).to(device)
     teacher = None if teacher_logits is None else teacher_logits.to(device)
-    classes = logits(module, train.images[:1], normalisation, device).shape[1]
+    classes = state.graph.classes
     weight = _class_weights(labels, classes) if recipe.class_weights == "balanced" else None
     mean, scale = normalisation.tensors(device)
     batch = min(recipe.batch, len(labels))
@@ -111,7 +114,7 @@ def fit(
                 x = pixels.to(device).permute(0, 3, 1, 2).float()
                 if recipe.color:
                     x = augment.recolored(x, recipe.color, generator)
-                x = (x - mean) * scale
+                x = x.sub_(mean).mul_(scale)
                 if recipe.rotate or recipe.crop < 1:
                     x = augment.warped(x, recipe.rotate, recipe.crop, generator)
                 if recipe.cutout:

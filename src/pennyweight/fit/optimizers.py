@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pennyweight.fit.recipe import LEARNING_RATES, Recipe
+from pennyweight.net.graph import Graph
+from pennyweight.net.ops import Conv, Dense, DepthwiseConv
+
+ITERATIONS = 5
+"""Newton-Schulz steps of an orthogonalisation."""
+
+ORTHOGONALISING_SHARE = 0.1
+"""Of the time of a step, at most, for each weight that Muon takes."""
 
 
 class Muon(Optimizer):
@@ -40,7 +49,7 @@ class Muon(Optimizer):
                 parameter.add_(step, alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5)
 
 
-def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
+def orthogonalised(matrix: Tensor) -> Tensor:
     """A matrix with the same singular vectors and singular values near 1 (between about 0.7 and 1.2).
 
     Those below about 1/500 of the norm grow (up to 485-fold) without getting there.
@@ -50,17 +59,34 @@ def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
     tall = x.shape[0] > x.shape[1]
     if tall:
         x = x.T
-    for _ in range(iterations):
+    for _ in range(ITERATIONS):
         gram = x @ x.T
         x = a * x + torch.addmm(b * gram, gram, gram, beta=1, alpha=c) @ x
     return x.mT if tall else x
 
 
-def make_optimizers(module: nn.Module, recipe: Recipe) -> list[Optimizer]:
-    """The optimisers of a module: one, or for `muon` two.
+def muon_weights(graph: Graph, batch: int) -> set[str]:
+    """The weights that Muon takes: filters over all channels and matrices, but not the last layer's.
 
-    Muon takes matrices and filters but the last layer's and those of a single channel (depthwise ones), which Nesterov
-    SGD takes with the vectors.
+    Nor those whose orthogonalisation would cost more than `ORTHOGONALISING_SHARE` of a step's products (forward, and
+    twice as many backward), as that of wide dense layers would.
+    """
+    products = 3 * batch * sum(layer.op.macs(*graph.input_shapes(layer)) for layer in graph.layers)
+    weighted = [layer for layer in graph.layers if isinstance(layer.op, Conv | DepthwiseConv | Dense)]
+    taken = set()
+    for layer in weighted[:-1]:
+        shapes = graph.input_shapes(layer)
+        filters, *rest = layer.op.parameters(*shapes)["weight"]
+        short, long = sorted((filters, math.prod(rest)))
+        orthogonalising = ITERATIONS * (2 * short**2 * long + short**3)
+        apart = isinstance(layer.op, DepthwiseConv) or (isinstance(layer.op, Conv) and layer.op.groups > 1)
+        if not apart and orthogonalising <= ORTHOGONALISING_SHARE * products:
+            taken.add(f"{layer.name}.weight")
+    return taken
+
+
+def make_optimizers(graph: Graph, module: nn.Module, recipe: Recipe) -> list[Optimizer]:
+    """The optimisers of `graph`'s module: one, or for `muon` two, Muon and Nesterov SGD for what Muon does not take.
 
     Weight decay falls on filters and matrices only. Each group's peak learning rate is its `initial_lr`.
     """
@@ -88,10 +114,10 @@ def make_optimizers(module: nn.Module, recipe: Recipe) -> list[Optimizer]:
         case "rmsprop":
             optimizers = [torch.optim.RMSprop(groups, lr, momentum=momentum)]
         case _:
-            hidden = [p for p in matrices[:-1] if p.ndim == 2 or p.shape[1] > 1]
-            apart = {id(p) for p in hidden}
+            taken = muon_weights(graph, recipe.batch)
+            hidden = [p for name, p in named if name in taken]
             rest = [
-                {"params": [p for p in matrices if id(p) not in apart], "weight_decay": decay},
+                {"params": [p for name, p in named if p.ndim > 1 and name not in taken], "weight_decay": decay},
                 {"params": vectors, "weight_decay": 0.0},
             ]
             nesterov_lr = LEARNING_RATES["nesterov"] * lr / LEARNING_RATES["muon"]

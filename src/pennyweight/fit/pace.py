@@ -22,7 +22,7 @@ def seconds_per_epoch(graph: Graph, part: Part, recipe: Recipe, device: torch.de
     """Measured seconds that one epoch over `part` takes, without validation: a few steps, scaled up."""
     few = part.take(np.arange(min(len(part), STEPS * recipe.batch)))
     once = replace(recipe, epochs=2, validation=0.0, patience=0, teacher="")
-    state = begin(to_module(graph, seed=0).to(device), once)
+    state = begin(graph, to_module(graph, seed=0).to(device), once)
     empty = part.take(np.arange(0))
     times: list[float] = []
     began = time.perf_counter()

@@ -106,9 +106,9 @@ def train(
     module = to_module(graph, seed=recipe.seed)
     if initial is not None:
         load_weights(module, initial)
-    state = begin(module.to(chosen), recipe)
+    state = begin(graph, module.to(chosen), recipe)
     folder = out or _fresh_folder(images.name, graph.text)
-    run = Run.create(folder, settings, graph.to_json(), environment(chosen), _packed(state))
+    run = Run.create(folder, settings, graph.to_json(), environment(chosen, graph), _packed(state))
     return _go_on(run, state, images, recipe, normalisation, teacher, on_progress)
 
 
@@ -254,7 +254,7 @@ def _unpacked(run: Run, graph: Graph, recipe: Recipe, device: torch.device) -> S
         if metadata["sha256"] != _digest(tensors, metadata["facts"]):
             raise ValueError("it is not what the training wrote")
         own = {name.removeprefix("module/"): tensor for name, tensor in tensors.items() if name.startswith("module/")}
-        state = begin(module_with(graph, own).to(device), recipe)
+        state = begin(graph, module_with(graph, own).to(device), recipe)
         restore(state, tensors, json.loads(metadata["facts"]))
     except (
         PennyweightError,
