@@ -55,12 +55,10 @@ def test_an_input_without_numbers_makes_no_graph(shape: tuple[int, ...]) -> None
         Graph("empty", shape, (Layer("a", RELU, (INPUT,)),))
 
 
-def test_a_graph_knows_its_shapes_readers_parameters_and_answer() -> None:
+def test_a_graph_knows_its_shapes_parameters_and_answer() -> None:
     graph = small_graph()
     assert graph.shapes[INPUT] == (8, 8, 1)
     assert (graph.output, graph.classes) == ("dense1", 3)
-    assert graph.readers["conv1"] == 2
-    assert graph.readers[graph.output] == 0
     assert graph.parameters()["conv1.weight"] == (4, 1, 3, 3)
     assert graph.statistics() == {"batch_norm1.running_mean": (4,), "batch_norm1.running_var": (4,)}
 

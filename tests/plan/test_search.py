@@ -13,16 +13,17 @@ from pennyweight.core.budget import Budget
 from pennyweight.core.errors import BudgetError, RunError
 from pennyweight.core.run import Run
 from pennyweight.data.source import open_source
+from pennyweight.fit.recipe import Recipe
 from pennyweight.plan.search import Search, SearchProgress, candidates, search
 
-BUDGET = Budget(flash_bytes=12 * 1024, ram_bytes=2 * 1024, macs=60_000)
+BUDGET = Budget(flash_bytes=12 * 1024, ram_bytes=2 * 1024, macs=60_000, minutes=0.2)
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Search, list[SearchProgress], Path]:
     folder = tmp_path_factory.mktemp("search") / "out"
     seen: list[SearchProgress] = []
-    return search("digits", BUDGET, minutes=0.2, out=folder, on_progress=seen.append), seen, folder
+    return search("digits", BUDGET, out=folder, on_progress=seen.append), seen, folder
 
 
 def test_nothing_that_exceeds_the_budget_is_ever_trained(found: tuple[Search, list[SearchProgress], Path]) -> None:
@@ -80,13 +81,13 @@ def test_a_folder_in_use_is_not_written_into(found: tuple[Search, list[SearchPro
     _, _, folder = found
     before = (folder / "search.json").read_bytes()
     with pytest.raises(RunError, match="not empty"):
-        search("digits", BUDGET, minutes=0.1, out=folder)
+        search("digits", BUDGET, out=folder)
     assert (folder / "search.json").read_bytes() == before
 
 
 def test_an_impossible_budget_is_refused_at_once_with_the_nearest_network_and_the_limit(tmp_path: Path) -> None:
     with pytest.raises(BudgetError, match=r"nearest of \d+, mlp:hidden=8, .*flash .*3,200 bytes"):
-        search("digits", Budget(flash_bytes=3_200), minutes=60, out=tmp_path / "out")
+        search("digits", Budget(flash_bytes=3_200, minutes=60), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -101,5 +102,27 @@ def test_candidates_are_priced_on_the_board() -> None:
 
 def test_the_only_network_that_fits_wins(tmp_path: Path) -> None:
     images = open_source("digits")
-    result = search(images, Budget(parameters=700), minutes=0.05, out=tmp_path / "out")
+    result = search(images, Budget(parameters=700, minutes=0.05), out=tmp_path / "out")
     assert result.winner.network == "mlp:hidden=8"
+
+
+def test_a_search_whose_time_is_over_trains_one_network_and_says_that_it_is_not_trained_fully(tmp_path: Path) -> None:
+    result = search("digits", Budget(parameters=3_000, minutes=0.001), out=tmp_path / "out")
+    assert len(result.trials) == 1
+    assert any("epochs of a full training" in note for note in result.notes)
+
+
+def test_a_network_that_diverges_is_left_out_and_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "pennyweight.plan.search.default_recipe",
+        lambda graph, images: Recipe(
+            epochs=4,
+            validation=0.2,
+            optimizer="nesterov",
+            learning_rate=100 if "mlp" in graph.text else 0.02,
+            weight_decay=1,
+        ),
+    )
+    result = search("digits", Budget(parameters=2_000, minutes=0.1), out=tmp_path / "out")
+    assert "mlp" not in result.winner.network
+    assert any(note.startswith("mlp:") and "left out" in note for note in result.notes)

@@ -37,8 +37,8 @@ def search(
         str | None, typer.Option("--price", metavar="USD", help="Highest price of --board, such as 1usd.")
     ] = None,
     minutes: Annotated[
-        str, typer.Option("--minutes", metavar="TIME", help="How long to search: 3 (minutes), 90s, 1h30m.")
-    ] = "5",
+        str | None, typer.Option("--minutes", metavar="TIME", help="How long to search: 3, 90s, 1h30m; else 5 minutes.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FOLDER", help="Where the runs go; else a new one under runs/.")
     ] = None,
@@ -70,9 +70,9 @@ def search(
         parameters=_limit(units.parse_count, parameters, "--parameters"),
         latency_ms=_limit(units.parse_milliseconds, latency, "--latency"),
         price_usd=_limit(units.parse_price, price, "--price"),
+        minutes=_limit(units.parse_minutes, minutes, "--minutes"),
     )
     input_shape = units.parse_shape(input, "--input") if input is not None else None
-    duration = units.parse_minutes(minutes, "--minutes")
 
     from pennyweight.plan.search import search as search_networks
     from pennyweight.report.progress import SearchDisplay
@@ -84,7 +84,6 @@ def search(
                 source,
                 budget,
                 board=chosen,
-                minutes=duration,
                 out=out,
                 seed=seed,
                 input_shape=input_shape,

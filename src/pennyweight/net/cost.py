@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pennyweight.net.memory import Deployment
     from pennyweight.net.ops import Op, Shape
 
-Kind = Literal["exact", "measured", "estimated"]
+Kind = Literal["exact", "estimated"]
 
 CODE_BYTES = 3 * 1024
 """Estimated flash for the program: TinyMaix says that its core code takes less than 3 KB (sipeed/TinyMaix, README)."""
@@ -48,7 +48,7 @@ class LayerCost:
 
     `op` is the field's word (`conv`, `relu`, `max_pool`, …). `weight_bytes` is what it stores in flash: a folded batch
     norm none, as the layer that it folds into carries it. `activation_bytes` is the size of its output tensor where
-    it needs a new buffer, else 0. The shares are fractions of the network's total, 0 where that is 0.
+    it needs a new buffer, else 0. The shares are fractions of the network's sum, 0 where that is 0.
     """
 
     name: str
@@ -61,11 +61,13 @@ class LayerCost:
     deployed: str
     parameters_share: float
     macs_share: float
+    weight_bytes_share: float
+    activation_bytes_share: float
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a network costs; `kinds` says of each figure whether it is exact, measured or estimated, None is unknown.
+    """What a network costs; `kinds` says of each figure whether it is exact or estimated, None is unknown.
 
     `parameters` are learnable ones, `statistics` batch norm's running means and variances, and `folded_parameters`
     the numbers that remain once batch norm is folded. `macs` counts convolutions, dense layers and matrix products.
@@ -88,7 +90,8 @@ class Cost:
 
     @property
     def kinds(self) -> dict[str, Kind]:
-        """Figure -> exact, measured or estimated. int8 weights are estimated as long as their tables are."""
+        """Figure -> exact or estimated. The peak is exact for the memory plan, which no kernel's scratch enlarges;
+        int8 weights are estimated as long as their tables are."""
         return {
             "parameters": "exact",
             "folded_parameters": "exact",
@@ -162,8 +165,14 @@ def layer_costs(graph: Graph, *, bits: Bits = 8) -> tuple[LayerCost, ...]:
     number_bytes = element_bytes(bits)
     forms = deployment(graph)
     rows = tuple(_rows(graph, forms, bits))
+    outputs = [
+        math.prod(graph.shapes[layer.name]) * number_bytes if not forms[layer.name].into else 0
+        for layer in graph.layers
+    ]
     parameters = max(1, sum(row.parameters for row in rows))
     macs = max(1, sum(row.macs for row in rows))
+    weights = max(1, sum(row.weight_bytes for row in rows))
+    activations = max(1, sum(outputs))
     return tuple(
         LayerCost(
             name=layer.name,
@@ -172,12 +181,14 @@ def layer_costs(graph: Graph, *, bits: Bits = 8) -> tuple[LayerCost, ...]:
             parameters=row.parameters,
             macs=row.macs,
             weight_bytes=row.weight_bytes,
-            activation_bytes=math.prod(graph.shapes[layer.name]) * number_bytes if not forms[layer.name].into else 0,
+            activation_bytes=output,
             deployed=str(forms[layer.name]),
             parameters_share=row.parameters / parameters,
             macs_share=row.macs / macs,
+            weight_bytes_share=row.weight_bytes / weights,
+            activation_bytes_share=output / activations,
         )
-        for layer, row in zip(graph.layers, rows, strict=True)
+        for layer, row, output in zip(graph.layers, rows, outputs, strict=True)
     )
 
 

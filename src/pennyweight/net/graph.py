@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from keyword import iskeyword
@@ -80,11 +79,6 @@ class Graph:
     def classes(self) -> int:
         """How many numbers come out: one a class."""
         return self.shapes[self.output][-1]
-
-    @cached_property
-    def readers(self) -> Counter[str]:
-        """How often each tensor is read by layers (the output's is 0 unless a layer reads it too)."""
-        return Counter(name for layer in self.layers for name in layer.inputs)
 
     def input_shapes(self, layer: Layer) -> tuple[Shape, ...]:
         """The shapes that `layer` reads."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from pennyweight.core.board import Board
 from pennyweight.core.budget import Budget, nearest
-from pennyweight.core.errors import BudgetError, GraphError, RunError
+from pennyweight.core.errors import BudgetError, DataError, GraphError, RunError, TrainingError
 from pennyweight.core.files import write_json
 from pennyweight.data.images import LabelledImages
 from pennyweight.data.source import open_source
@@ -36,12 +36,18 @@ from pennyweight.plan.front import front
 FAMILIES = ("mlp", "pooled-resnet", "separable", "bottleneck")
 """The families that are drawn from: each has one dial that sets its size."""
 
+MINUTES = 5.0
+"""How long a search takes where its budget does not tell."""
+
 SCREENING_SHARE = 0.5
 """Of the minutes, for the short trainings; the rest is the winner's full training."""
 
 TRIALS_MAX = 24
 TRIALS_AIM = 10
 """Short trainings that the screening time is cut for; where they end sooner, there are more, up to the maximum."""
+
+FINAL_MARGIN = 0.9
+"""Of the time that is left, for a full training whose pace is known from its short one."""
 
 SHORT_SHARE = 0.25
 """Of the epochs of a full training, at most, for a short one."""
@@ -68,7 +74,7 @@ class Entry:
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
-        """The entry as JSON types; costs are those of int8."""
+        """The entry as JSON types; costs are those of int8, test figures None where the test part stayed sealed."""
         return {
             "run": str(self.run),
             "network": self.network,
@@ -137,7 +143,6 @@ def search(
     budget: Budget,
     *,
     board: Board | None = None,
-    minutes: float = 5.0,
     out: Path | None = None,
     seed: int = 0,
     input_shape: tuple[int, int, int] | None = None,
@@ -145,20 +150,27 @@ def search(
     device: str = "auto",
     on_progress: Callable[[SearchProgress], None] | None = None,
 ) -> Search:
-    """The networks that were tried within about `minutes`, their Front, and the winner, trained fully.
+    """The networks that were tried within about the budget's minutes, their Front, and the winner, trained fully.
 
-    `budget` limits the network in int8 (`Budget.of(board, …)` takes a board's memory); `board` gives latency and price.
+    `budget` limits the network in int8 (`Budget.of(board, …)` takes a board's memory) and the minutes, which are 5
+    unless told; `board` gives latency and price.
     The winner is the network of the best validation accuracy; its full training joins the trials. Each trial is a run
     folder under `out`, a new one under `runs/` unless told, where `search.json` keeps what is done so far.
-    Raises BudgetError where no network fits: it names the nearest one and the limit in its way.
+    It cannot be resumed: what it trained stays in its run folders.
+    Raises BudgetError where no network fits: it names the nearest one and the limit in its way; TrainingError where
+    none could be trained, DataError where there are too few images to choose by.
     """
     began = time.perf_counter()
+    minutes = budget.minutes or MINUTES
     images = open_source(source, data_dir=data_dir, input_shape=input_shape) if isinstance(source, str) else source
     considered = candidates(images.input_shape, images.classes, board)
     feasible = [each for each in considered if not budget.excesses(each.cost.to_figures())]
     if not feasible:
         raise _impossible(budget, considered)
     where = choose_device(device)
+    part, validation = images.split(default_recipe(feasible[0].graph, images).validation)
+    if not len(validation):
+        raise DataError(f"{images.name} has too few images to choose by: none are left for validation")
     folder = _folder(out)
     trials: list[Entry] = []
 
@@ -180,35 +192,50 @@ def search(
             device=device,
             on_progress=tell,
         )
-        if done.validation is None:
-            raise RunError("a search needs validation images: the recipe holds none out")
+        assert done.validation is not None
         return Entry(done.run, each.graph.text, done.validation, None, each.cost, done.epochs, done.seconds)
 
+    notes: list[str] = []
     order = _order(feasible, random.Random(seed))
-    part, _ = images.split(default_recipe(order[0].graph, images).validation)
     for number, each in enumerate(order[:TRIALS_MAX], start=1):
-        recipe = default_recipe(each.graph, images)
-        pace = seconds_per_epoch(each.graph, part, recipe, where)
-        share = max(left(SCREENING_SHARE) / max(TRIALS_AIM - len(trials), 1), 0.0)
-        epochs = int(min(share / pace, SHORT_SHARE * recipe.epochs))
-        if epochs < 1 and trials:
-            continue
-        trials.append(attempt(each, max(epochs, 1), f"trial-{number:02}"))
-        write_json(folder / "search.json", {"trials": [entry.as_json() for entry in trials]})
-        if left(SCREENING_SHARE) <= 0:
+        if trials and left(SCREENING_SHARE) <= 0:
             break
+        recipe = default_recipe(each.graph, images)
+        try:
+            pace = seconds_per_epoch(each.graph, part, recipe, where)
+            share = left(SCREENING_SHARE) / max(TRIALS_AIM - len(trials), 1)
+            epochs = int(min(share / pace, SHORT_SHARE * recipe.epochs))
+            if epochs >= 1 or not trials:
+                trials.append(attempt(each, max(epochs, 1), f"trial-{number:02}"))
+        except TrainingError as error:
+            notes.append(f"{each.graph.text} was left out: {error}")
+        write_json(folder / "search.json", {"trials": [entry.as_json() for entry in trials], "notes": notes})
+    if not trials:
+        raise TrainingError("none of the networks that fit could be trained: " + "; ".join(notes))
 
-    first = min(trials, key=_axes)
-    winner = next(each for each in feasible if each.graph.text == first.network)
-    pace = first.seconds / first.epochs
-    epochs = min(default_recipe(winner.graph, images).epochs, int(0.9 * left() / pace))
     standing = list(trials)
-    if epochs > first.epochs:
-        trials.append(attempt(winner, epochs, "winner", final=True))
-        # The full training supersedes the short one of the same network, whichever was luckier on validation.
-        standing = [entry for entry in trials if entry is not first]
+    while True:
+        best = min(standing, key=_axes)
+        winner = next(each for each in feasible if each.graph.text == best.network)
+        wanted = default_recipe(winner.graph, images).epochs
+        epochs = min(wanted, int(FINAL_MARGIN * left() * best.epochs / best.seconds))
+        if epochs <= best.epochs:
+            break
+        try:
+            full = attempt(winner, epochs, f"full-{len(trials) + 1:02}", final=True)
+        except TrainingError as error:
+            notes.append(f"the full training of {best.network} failed: {error}")
+            break
+        # It supersedes the short one of the same network, whichever was luckier on validation.
+        standing = [entry for entry in standing if entry is not best] + [full]
+        trials.append(full)
+    if best.epochs < wanted:
+        notes.append(f"the winner had {best.epochs} of the {wanted} epochs of a full training: give more --minutes")
+    notes.append(
+        f"the winner is the best of {len(trials)} on the validation part, so that figure is optimistic; "
+        "its test accuracy is not: the test part was opened after the choice"
+    )
 
-    best = min(standing, key=_axes)
     opened = {}
     for index in front([_axes(entry) for entry in standing]):
         entry = standing[index]
@@ -225,10 +252,7 @@ def search(
         trials=tuple(trials),
         front=tuple(entry for entry in trials if entry.test is not None),
         winner=opened[best.run],
-        notes=(
-            f"the winner is the best of {len(trials)} on the validation part, so that figure is optimistic; "
-            "its test accuracy is not: the test part was opened after the choice",
-        ),
+        notes=tuple(notes),
     )
     write_json(folder / "search.json", result.as_json())
     return result
