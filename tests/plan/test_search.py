@@ -116,7 +116,7 @@ def test_a_network_that_diverges_is_left_out_and_told_of(tmp_path: Path, monkeyp
     monkeypatch.setattr(
         "pennyweight.plan.search.default_recipe",
         lambda graph, images: Recipe(
-            epochs=4,
+            epochs=12,
             validation=0.2,
             optimizer="nesterov",
             learning_rate=100 if "mlp" in graph.text else 0.02,
