@@ -11,7 +11,7 @@ from pennyweight.net.graph import Graph
 from pennyweight.net.ops import BatchNorm, Conv, Dense, DepthwiseConv
 
 IMAGES_SEEN = 800_000
-"""Images that a training sees: many epochs of a small set, few of a large one."""
+"""Images that a training sees: many epochs of a small set, few of a large one. Dense layers alone see twice as many."""
 
 EPOCHS = (15, 100)
 """The fewest and the most epochs."""
@@ -36,11 +36,12 @@ def default_recipe(graph: Graph, images: LabelledImages) -> Recipe:
     weighted = [layer.op for layer in graph.layers if isinstance(layer.op, Conv | DepthwiseConv | Dense)]
     convolutional = any(not isinstance(op, Dense) for op in weighted)
     fragile = len(weighted) > 12 and not any(isinstance(layer.op, BatchNorm) for layer in graph.layers)
+    batch = 64 if count < 4_000 else 128 if count < 20_000 else 256
     return Recipe(
-        epochs=min(max(round(IMAGES_SEEN / count), fewest), most),
-        batch=64 if count < 4_000 else 128 if count < 20_000 else 256,
+        epochs=min(max(round(IMAGES_SEEN * (1 if convolutional else 2) / count), fewest), most),
+        batch=batch,
         optimizer="adamw" if fragile else "muon",
-        learning_rate=0.001 if fragile else 0.0,
+        learning_rate=0.001 if fragile else 0.12 * batch / 256 if convolutional else 0.02,
         flip=MIRRORS.get(images.name, channels == 3),
         shift=0 if photo else round(side / (16 if convolutional else 28)),
         crop=0.6 if photo else 1.0,

@@ -10,9 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from pennyweight.fit.recipe import LEARNING_RATES, Recipe
+from pennyweight.fit.recipe import Recipe
 from pennyweight.net.graph import Graph
 from pennyweight.net.ops import Conv, Dense, DepthwiseConv
+
+NESTEROV_PER_MUON = 10 / 3
+"""How many times as fast the rest learns as what Muon takes; chosen on CIFAR-10 and MNIST."""
 
 ITERATIONS = 5
 """Newton-Schulz steps of an orthogonalisation."""
@@ -120,7 +123,7 @@ def make_optimizers(graph: Graph, module: nn.Module, recipe: Recipe) -> list[Opt
                 {"params": [p for name, p in named if p.ndim > 1 and name not in taken], "weight_decay": decay},
                 {"params": vectors, "weight_decay": 0.0},
             ]
-            nesterov_lr = LEARNING_RATES["nesterov"] * lr / LEARNING_RATES["muon"]
+            nesterov_lr = lr * NESTEROV_PER_MUON
             optimizers = [torch.optim.SGD(rest, nesterov_lr, momentum=momentum, nesterov=momentum > 0, fused=True)]
             if hidden:
                 optimizers.append(Muon(hidden, lr, momentum, decay))

@@ -47,7 +47,7 @@ class Recipe:
     momentum: float = _knob(0.9, "of sgd, nesterov, rmsprop and muon", 0, 0.9999)
     weight_decay: float = _knob(5e-4, "decay of weight matrices and filters (biases and norms have none)", 0, 1)
     schedule: str = _knob("one-cycle", "course of the learning rate", choices=SCHEDULES)
-    warmup: float = _knob(0.2, "share of the steps in which one-cycle, linear and cosine rise to the peak", 0, 0.9)
+    warmup: float = _knob(0.1, "share of the steps in which one-cycle, linear and cosine rise to the peak", 0, 0.9)
     flip: bool = _knob(False, "mirror every image left to right in every second epoch")
     shift: int = _knob(0, "shift by up to this many pixels each way", 0, 64)
     crop: float = _knob(1.0, "smallest share of the area that a random crop keeps; 1 is none", 0.05, 1)
