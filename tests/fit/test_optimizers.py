@@ -129,3 +129,21 @@ def test_muon_takes_filters_and_narrow_matrices_but_neither_the_last_layer_nor_w
     vgg = muon_weights(build_network("vgg", (32, 32, 3), 10), batch=256)
     assert vgg
     assert all(name.startswith("conv") for name in vgg)
+
+
+def test_muon_gives_filters_before_a_batch_norm_back_the_norm_that_they_began_with() -> None:
+    graph = build_network("pooled-resnet:width=8", (8, 8, 1), 10)
+    module = to_module(graph, seed=0)
+    muon = make_optimizers(graph, module, Recipe(optimizer="muon"))[-1]
+    assert isinstance(muon, Muon)
+    kept = [parameter for group in muon.param_groups if group["keep_norm"] for parameter in group["params"]]
+    assert len(kept) == len(muon_weights(graph, batch=128))
+    begun = [float(parameter.norm().detach()) for parameter in kept]
+    generator = torch.Generator().manual_seed(0)
+    for lr in (0.5, 0.5, 0.0):
+        for group in muon.param_groups:
+            group["lr"] = lr
+            for parameter in group["params"]:
+                parameter.grad = torch.randn(parameter.shape, generator=generator)
+        muon.step()
+    assert [float(parameter.norm().detach()) for parameter in kept] == pytest.approx(begun, rel=1e-5)

@@ -12,10 +12,14 @@ from torch.optim import Optimizer
 
 from pennyweight.fit.recipe import Recipe
 from pennyweight.net.graph import Graph
+from pennyweight.net.memory import deployment
 from pennyweight.net.ops import Conv, Dense, DepthwiseConv
 
 NESTEROV_PER_MUON = 10 / 3
 """How many times as fast the rest learns as what Muon takes; chosen on CIFAR-10 and MNIST."""
+
+SMALL = 1e-7
+"""Keeps divisions by a norm of zero finite."""
 
 ITERATIONS = 5
 """Newton-Schulz steps of an orthogonalisation."""
@@ -29,11 +33,14 @@ class Muon(Optimizer):
 
     Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; the quintic
     Newton-Schulz coefficients are the published ones. A filter bank counts as a matrix of its filters; steps of
-    tall matrices are enlarged by sqrt(rows / columns). Weight decay is decoupled.
+    tall matrices are enlarged by sqrt(rows / columns). Weight decay is decoupled. A group with `keep_norm` is for
+    weights whose scale a batch norm takes away again: before each step they get the norm back that they began with,
+    so that steps stay as large beside them as the schedule says (Jordan, "94% on CIFAR-10 in 3.29 Seconds", 2024).
     """
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float, momentum: float, weight_decay: float) -> None:
-        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+    def __init__(self, groups: Iterable[dict[str, Any]], lr: float, momentum: float, weight_decay: float) -> None:
+        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "keep_norm": False}
+        super().__init__(groups, defaults)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -42,13 +49,18 @@ class Muon(Optimizer):
                 gradient = parameter.grad
                 if gradient is None:
                     continue
-                velocity = self.state[parameter].setdefault("velocity", torch.zeros_like(parameter))
+                state = self.state[parameter]
+                velocity = state.setdefault("velocity", torch.zeros_like(parameter))
                 velocity.lerp_(gradient, 1 - group["momentum"])
                 ahead = gradient.lerp(velocity, group["momentum"])
                 matrix = ahead.reshape(len(ahead), -1)
                 rows, columns = matrix.shape
                 step = orthogonalised(matrix).view_as(ahead)
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                if group["keep_norm"]:
+                    norm = state.setdefault("norm", parameter.norm())
+                    parameter.mul_(norm / (parameter.norm() + SMALL))
+                else:
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
                 parameter.add_(step, alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5)
 
 
@@ -58,7 +70,7 @@ def orthogonalised(matrix: Tensor) -> Tensor:
     Those below about 1/500 of the norm grow (up to 485-fold) without getting there.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x: Tensor = matrix / (matrix.norm() + 1e-7)
+    x: Tensor = matrix / (matrix.norm() + SMALL)
     tall = x.shape[0] > x.shape[1]
     if tall:
         x = x.T
@@ -118,14 +130,18 @@ def make_optimizers(graph: Graph, module: nn.Module, recipe: Recipe) -> list[Opt
             optimizers = [torch.optim.RMSprop(groups, lr, momentum=momentum)]
         case _:
             taken = muon_weights(graph, recipe.batch)
-            hidden = [p for name, p in named if name in taken]
+            scaled = {f"{form.into}.weight" for form in deployment(graph).values() if form.form == "folded"}
+            hidden: list[dict[str, Any]] = [
+                {"params": [p for name, p in named if name in taken & scaled], "keep_norm": True},
+                {"params": [p for name, p in named if name in taken - scaled]},
+            ]
             rest = [
                 {"params": [p for name, p in named if p.ndim > 1 and name not in taken], "weight_decay": decay},
                 {"params": vectors, "weight_decay": 0.0},
             ]
             nesterov_lr = lr * NESTEROV_PER_MUON
             optimizers = [torch.optim.SGD(rest, nesterov_lr, momentum=momentum, nesterov=momentum > 0, fused=True)]
-            if hidden:
+            if taken:
                 optimizers.append(Muon(hidden, lr, momentum, decay))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
