@@ -10,6 +10,7 @@ import torch
 from pennyweight.core.errors import UsageError
 from pennyweight.fit.device import DEVICES, choose_device, environment, product_type
 from pennyweight.net.graph import Graph
+from pennyweight.net.zoo import build_network
 
 
 def test_the_cpu_is_always_there_and_auto_finds_something() -> None:
@@ -32,8 +33,9 @@ def test_the_cpu_multiplies_in_a_type_that_autocast_has_there(conv_net: Graph) -
     assert product.dtype == chosen
 
 
-def test_dense_networks_multiply_in_float32(mlp: Graph) -> None:
-    assert product_type(torch.device("cpu"), mlp) == torch.float32
+def test_dense_and_depthwise_networks_multiply_in_float32_on_the_cpu(mlp: Graph) -> None:
+    for graph in (mlp, build_network("separable", (8, 8, 1), 10)):
+        assert product_type(torch.device("cpu"), graph) == torch.float32
 
 
 def test_the_environment_is_plain_json(conv_net: Graph) -> None:

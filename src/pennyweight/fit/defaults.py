@@ -8,7 +8,7 @@ from __future__ import annotations
 from pennyweight.data.images import LabelledImages
 from pennyweight.fit.recipe import Recipe
 from pennyweight.net.graph import Graph
-from pennyweight.net.ops import BatchNorm, Conv, Dense, DepthwiseConv
+from pennyweight.net.ops import BatchNorm, Conv
 
 IMAGES_SEEN = 800_000
 """Images that a training sees: many epochs of a small set, few of a large one. Dense layers alone see twice as many."""
@@ -26,16 +26,16 @@ PHOTO_PIXELS = 64
 def default_recipe(graph: Graph, images: LabelledImages) -> Recipe:
     """A recipe that trains `graph` well on `images` without tuning.
 
-    Muon with a one-cycle schedule; AdamW for deep networks without batch norm, which Muon's and SGD's large steps
-    leave dead. Augmentation is mild: small networks underfit sooner than they overfit.
+    Muon with a one-cycle schedule; AdamW for convolutions without batch norm, which larger steps leave dead.
+    Augmentation is mild: small networks underfit sooner than they overfit.
     """
     count, (height, width, channels) = len(images.learning), images.input_shape
     side = min(height, width)
     photo = side >= PHOTO_PIXELS
     fewest, most = EPOCHS
-    weighted = [layer.op for layer in graph.layers if isinstance(layer.op, Conv | DepthwiseConv | Dense)]
-    convolutional = any(not isinstance(op, Dense) for op in weighted)
-    fragile = len(weighted) > 12 and not any(isinstance(layer.op, BatchNorm) for layer in graph.layers)
+    ops = {type(layer.op) for layer in graph.layers}
+    convolutional = Conv in ops
+    fragile = convolutional and BatchNorm not in ops
     batch = 64 if count < 4_000 else 128 if count < 20_000 else 256
     return Recipe(
         epochs=min(max(round(IMAGES_SEEN * (1 if convolutional else 2) / count), fewest), most),

@@ -62,8 +62,8 @@ def evaluate(
 ) -> Evaluation:
     """Accuracy, loss and confusion of a finished run on one part of its own images, or of another source.
 
-    Looking at the run's own test part is counted in the run folder. `all` is every image of another source.
-    Raises RunError for a folder that is not whole, or where its own images have changed since; DataError where
+    Looking at the run's own test part is counted in the run folder, before the look. `all` is every image of another
+    source. Raises RunError for a folder that is not whole, or where its own images have changed since; DataError where
     another source has classes that the network does not know, or an empty part.
     """
     if part not in PARTS:
@@ -92,15 +92,13 @@ def evaluate(
     if not len(chosen):
         raise DataError(f"the {part} part of {images.name} is empty")
 
+    opened = folder.count_opening() if own and part == "test" else len(folder.openings())
     out = network.logits(chosen.images)
     labels = as_tensor(chosen.labels)
     answers = out.argmax(1)
     accuracy = Accuracy(int((answers == labels).sum()), len(chosen))
     confusion = np.zeros((len(network.class_names),) * 2, np.int64)
     np.add.at(confusion, (chosen.labels, answers.numpy()), 1)
-    opened = len(folder.openings())
-    if own and part == "test":
-        opened = folder.count_opening({"correct": accuracy.correct, "n": accuracy.n})
     return Evaluation(
         run=run,
         source=images.name,

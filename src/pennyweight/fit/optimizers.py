@@ -24,8 +24,8 @@ SMALL = 1e-7
 ITERATIONS = 5
 """Newton-Schulz steps of an orthogonalisation."""
 
-ORTHOGONALISING_SHARE = 0.1
-"""Of the time of a step, at most, for each weight that Muon takes."""
+ORTHOGONALISING_SHARE = 0.2
+"""Of the products of a step, at most, for what Muon takes."""
 
 
 class Muon(Optimizer):
@@ -83,20 +83,24 @@ def orthogonalised(matrix: Tensor) -> Tensor:
 def muon_weights(graph: Graph, batch: int) -> set[str]:
     """The weights that Muon takes: filters over all channels and matrices, but not the last layer's.
 
-    Nor those whose orthogonalisation would cost more than `ORTHOGONALISING_SHARE` of a step's products (forward, and
-    twice as many backward), as that of wide dense layers would.
+    Nor the dearest of them: orthogonalising all that it takes costs at most `ORTHOGONALISING_SHARE` of a step's
+    products (forward, and twice as many backward). Wide dense layers would cost more than that by themselves.
     """
-    products = 3 * batch * sum(layer.op.macs(*graph.input_shapes(layer)) for layer in graph.layers)
     weighted = [layer for layer in graph.layers if isinstance(layer.op, Conv | DepthwiseConv | Dense)]
-    taken = set()
+    costs = {}
     for layer in weighted[:-1]:
-        shapes = graph.input_shapes(layer)
-        filters, *rest = layer.op.parameters(*shapes)["weight"]
+        filters, *rest = layer.op.parameters(*graph.input_shapes(layer))["weight"]
         short, long = sorted((filters, math.prod(rest)))
-        orthogonalising = ITERATIONS * (2 * short**2 * long + short**3)
         apart = isinstance(layer.op, DepthwiseConv) or (isinstance(layer.op, Conv) and layer.op.groups > 1)
-        if not apart and orthogonalising <= ORTHOGONALISING_SHARE * products:
-            taken.add(f"{layer.name}.weight")
+        if not apart:
+            costs[f"{layer.name}.weight"] = ITERATIONS * (2 * short**2 * long + short**3)
+    left = ORTHOGONALISING_SHARE * 3 * batch * sum(layer.op.macs(*graph.input_shapes(layer)) for layer in weighted)
+    taken = set()
+    for name, products in sorted(costs.items(), key=lambda item: item[1]):
+        left -= products
+        if left < 0:
+            break
+        taken.add(name)
     return taken
 
 

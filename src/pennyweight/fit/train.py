@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 import pennyweight
-from pennyweight.core.errors import GraphError, PennyweightError, RunError, UsageError
-from pennyweight.core.run import CHECKPOINT, RESULTS, SETTINGS, Run
+from pennyweight.core.errors import GraphError, PennyweightError, RunError, TrainingError, UsageError
+from pennyweight.core.run import ASKED, CHECKPOINT, RESULTS, SETTINGS, WEIGHTS, Run, fresh_folder
 from pennyweight.data.images import LabelledImages, Part
 from pennyweight.data.source import open_source
 from pennyweight.fit.accuracy import Accuracy
@@ -33,6 +34,9 @@ from pennyweight.net.graph import Graph
 from pennyweight.net.module import load_weights, to_module
 from pennyweight.net.network import open_network
 from pennyweight.net.ops import describe
+
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+"""How torch's RuntimeErrors say it: its allocators on Linux and Windows (c10/core/impl/alloc_cpu.cpp), CUDA and MPS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,51 +71,84 @@ class Training:
         }
 
 
+@contextmanager
+def _out_of_memory_told() -> Iterator[None]:
+    """Turns what an allocator refuses into a TrainingError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in OUT_OF_MEMORY):
+            raise
+        why = "".join(f": {line}" for line in str(error).splitlines()[:1])
+        raise TrainingError(
+            f"the training does not fit into memory{why}",
+            hint="take a smaller batch (--set batch=32), a smaller network, or smaller images (--input)",
+        ) from error
+
+
+@_out_of_memory_told()
 def train(
     source: str | LabelledImages,
     network: str | Graph | nn.Module,
     *,
     recipe: Recipe | None = None,
+    recipe_file: Path | None = None,
+    settings: Sequence[str] = (),
     input_shape: tuple[int, int, int] | None = None,
     data_dir: Path | None = None,
     out: Path | None = None,
     device: str = "auto",
+    on_begin: Callable[[Path], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Training:
     """A finished training in the run folder `out`, a new one under `runs/` unless told.
 
-    `recipe` is the default one for this network and these images unless told. Raises TrainingError where the loss
-    is not a number, DataError, UsageError, GraphError for what was asked; the folder then keeps its last checkpoint.
+    `recipe` is the default one for this network and these images unless told; the TOML file `recipe_file` changes it,
+    and then do `settings`, texts such as `epochs=10`. `on_begin` is told the run folder once it can be resumed.
+    Raises TrainingError where the loss is not a number or memory runs out, DataError, UsageError, GraphError for what
+    was asked; the folder then keeps its last checkpoint.
     """
+    chosen = choose_device(device)
+    _changed(recipe or Recipe(), recipe_file, settings)  # a wrong setting is refused before the images are read
     images = open_source(source, data_dir=data_dir, input_shape=input_shape) if isinstance(source, str) else source
     graph, initial = open_network(network, images.input_shape, images.classes)
     _check(graph, images)
-    chosen = choose_device(device)
-    recipe = recipe or default_recipe(graph, images)
+    recipe = _changed(recipe or default_recipe(graph, images), recipe_file, settings)
+    if recipe.teacher:
+        recipe = replace(recipe, teacher=str(Path(recipe.teacher).expanduser().resolve()))
     part, _ = images.split(recipe.validation)
     normalisation = Normalisation.of(part)
-    settings = {
-        "pennyweight": pennyweight.__version__,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "source": images.source,
-        "input_shape": list(images.input_shape),
-        "class_names": list(images.class_names),
-        "fingerprint": images.fingerprint,
-        "network": graph.text,
-        "recipe": asdict(recipe),
-        "device": chosen.type,
-        "normalisation": asdict(normalisation),
-    }
-    teacher = _teacher_logits(recipe, images, part, chosen)
+    teacher, teacher_sha256 = _teacher_logits(recipe, images, part, chosen)
     module = to_module(graph, seed=recipe.seed)
     if initial is not None:
         load_weights(module, initial)
     state = begin(graph, module.to(chosen), recipe)
-    folder = out or _fresh_folder(images.name, graph.text)
-    run = Run.create(folder, settings, graph.to_json(), environment(chosen, graph), _packed(state))
-    return _go_on(run, state, images, recipe, normalisation, teacher, on_progress)
+    run = Run.create(
+        out or fresh_folder(_stem(images.name, graph.text)),
+        settings={
+            "pennyweight": pennyweight.__version__,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "source": images.source,
+            "input_shape": list(images.input_shape),
+            "class_names": list(images.class_names),
+            "fingerprint": images.fingerprint,
+            "network": graph.text,
+            "recipe": asdict(recipe),
+            "teacher_sha256": teacher_sha256,
+            "device": chosen.type,
+            "normalisation": asdict(normalisation),
+        },
+        graph=graph.to_json(),
+        environment=environment(chosen, graph),
+    )
+    asked = {name: run.checksum(name) for name in ASKED}
+    run.save(_packed(state, asked))
+    if on_begin is not None:
+        on_begin(run.folder)
+    return _go_on(run, asked, state, images, recipe, normalisation, teacher, on_progress)
 
 
+@_out_of_memory_told()
 def resume(
     folder: Path,
     images: LabelledImages | None = None,
@@ -122,11 +159,13 @@ def resume(
     """The training in `folder`, carried on from its last checkpoint to its end; a finished one comes back as it is.
 
     `images` is needed only where the training was begun in Python with images of its own. Raises RunError where the
-    folder is not whole, or the images are not the ones that it was begun with.
+    folder is not whole or was edited, or where the images or the teacher are not those that it was begun with.
     """
     run = Run.open(folder)
     if run.finished:
         return finished_training(run)
+    tensors, facts, asked = _unpacked(run)
+    run.check(asked)
     settings = run.read(SETTINGS)
     recipe = recipe_of(run)
     try:
@@ -137,10 +176,16 @@ def resume(
     if images.fingerprint != settings.get("fingerprint"):
         raise RunError(f"{folder}: the images of {images.name} are not the ones that this training was begun with")
     graph = graph_of(run)
-    state = _unpacked(run, graph, recipe, device)
+    normalisation = normalisation_of(run, graph)
+    state = _restored(run, graph, recipe, device, tensors, facts)
     part, _ = images.split(recipe.validation)
-    teacher = _teacher_logits(recipe, images, part, device)
-    return _go_on(run, state, images, recipe, normalisation_of(run, graph), teacher, on_progress)
+    teacher, teacher_sha256 = _teacher_logits(recipe, images, part, device)
+    if teacher_sha256 != settings.get("teacher_sha256"):
+        raise RunError(
+            f"{folder}: the teacher {recipe.teacher} is not the one that this training was begun with",
+            hint="bring its run folder back, or train again",
+        )
+    return _go_on(run, asked, state, images, recipe, normalisation, teacher, on_progress)
 
 
 def images_of(run: Run, data_dir: Path | None = None) -> LabelledImages:
@@ -198,8 +243,13 @@ def _check(graph: Graph, images: LabelledImages) -> None:
         raise GraphError(f"{graph.text} has no parameters: there is nothing to learn")
 
 
+def _changed(recipe: Recipe, file: Path | None, settings: Sequence[str]) -> Recipe:
+    return (recipe.with_file(file) if file else recipe).with_settings(settings)
+
+
 def _go_on(
     run: Run,
+    asked: Mapping[str, str],
     state: State,
     images: LabelledImages,
     recipe: Recipe,
@@ -216,7 +266,7 @@ def _go_on(
         recipe,
         teacher_logits=teacher,
         on_progress=on_progress,
-        on_epoch=lambda state: run.save(_packed(state)),
+        on_epoch=lambda state: run.save(_packed(state, asked)),
     )
     state.module.load_state_dict(weights)
     correct = 0
@@ -235,38 +285,51 @@ def _go_on(
             "seconds": sum(row["seconds"] or 0 for row in state.curves),
             "curves": state.curves,
         },
+        asked,
     )
     return finished_training(run)
 
 
-def _packed(state: State) -> bytes:
-    """The checkpoint of a state as a safetensors file, with a checksum over all that it says."""
+def _packed(state: State, asked: Mapping[str, str]) -> bytes:
+    """The checkpoint of a state as a safetensors file, with a checksum over all that it says.
+
+    `asked` holds the checksums of the files that the training follows from.
+    """
     tensors, facts = checkpoint(state)
-    text = json.dumps(facts)
+    text = json.dumps(facts | {"asked": dict(asked)})
     return save_tensors(tensors, metadata={"facts": text, "sha256": _digest(tensors, text)})
 
 
-def _unpacked(run: Run, graph: Graph, recipe: Recipe, device: torch.device) -> State:
-    """The state of a run's checkpoint. Raises RunError where it is not the one that was written."""
+def _unpacked(run: Run) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, str]]:
+    """Tensors, facts and `asked` of a run's checkpoint. Raises RunError where it is not the one that was written."""
     content = run.checkpoint()
-    try:
+    with _resuming(run):
         tensors, metadata = load_tensors(content), _metadata(content)
         if metadata["sha256"] != _digest(tensors, metadata["facts"]):
             raise ValueError("it is not what the training wrote")
+        facts = json.loads(metadata["facts"])
+        return tensors, facts, dict(facts["asked"])
+
+
+def _restored(
+    run: Run, graph: Graph, recipe: Recipe, device: torch.device, tensors: dict[str, Tensor], facts: dict[str, Any]
+) -> State:
+    """The state of which `tensors` and `facts` are the checkpoint. Raises RunError where they do not fit the graph."""
+    with _resuming(run):
         own = {name.removeprefix("module/"): tensor for name, tensor in tensors.items() if name.startswith("module/")}
         state = begin(graph, module_with(graph, own).to(device), recipe)
-        restore(state, tensors, json.loads(metadata["facts"]))
-    except (
-        PennyweightError,
-        SafetensorError,
-        LookupError,
-        TypeError,
-        ValueError,
-        ArithmeticError,
-        RuntimeError,
-    ) as error:
-        raise RunError(f"{run.folder}: {CHECKPOINT} cannot be resumed from: {error}", hint="train again") from error
+        restore(state, tensors, facts)
     return state
+
+
+@contextmanager
+def _resuming(run: Run) -> Iterator[None]:
+    """Turns what is wrong with a checkpoint into a RunError."""
+    try:
+        with _out_of_memory_told():
+            yield
+    except (GraphError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise RunError(f"{run.folder}: {CHECKPOINT} cannot be resumed from: {error}", hint="train again") from error
 
 
 def _digest(tensors: dict[str, Tensor], facts: str) -> str:
@@ -284,22 +347,25 @@ def _metadata(content: bytes) -> dict[str, str]:
     return metadata
 
 
-def _teacher_logits(recipe: Recipe, images: LabelledImages, part: Part, device: torch.device) -> Tensor | None:
-    """The teacher's logits of the training images, taken once; it must know the same classes and image shape."""
+def _teacher_logits(
+    recipe: Recipe, images: LabelledImages, part: Part, device: torch.device
+) -> tuple[Tensor | None, str | None]:
+    """The teacher's logits of the training images, taken once, and the checksum of its weights; None without one.
+
+    It must know the same classes and image shape.
+    """
     if not recipe.teacher:
-        return None
+        return None, None
     try:
-        teacher = TrainedNetwork.of(Run.open(Path(recipe.teacher)), device)
+        run = Run.open(Path(recipe.teacher))
+        teacher, sha256 = TrainedNetwork.of(run, device), run.checksum(WEIGHTS)
     except PennyweightError as error:
         raise RunError(f"teacher {recipe.teacher}: {error}", hint=error.hint) from error
     if teacher.class_names != images.class_names or teacher.graph.input_shape != images.input_shape:
         raise RunError(f"teacher {recipe.teacher} was trained for other classes or another image shape")
-    return teacher.logits(part.images)
+    return teacher.logits(part.images), sha256
 
 
-def _fresh_folder(data: str, network: str) -> Path:
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", f"{data}-{network.split(':')[0]}").strip("-").lower()
-    number = 1
-    while (folder := Path("runs") / f"{stem}-{number}").exists():
-        number += 1
-    return folder
+def _stem(data: str, network: str) -> str:
+    """How the folder of a run is called, before its number."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", f"{data}-{network.split(':')[0]}").strip("-").lower()
