@@ -100,6 +100,22 @@ def test_a_tiny_network_is_trained_evaluated_and_resumed(
     assert f"pennyweight evaluate {run}" in capsys.readouterr().out
 
 
+def test_a_network_of_the_users_own_is_called_once(
+    answer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "users_own_nets.py").write_text(
+        "import torch\n"
+        "def tiny(classes):\n"
+        "    with open('calls', 'a') as calls:\n"
+        "        calls.write('called ')\n"
+        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, classes))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    trained = answer("train", "digits", "users_own_nets:tiny", "--set", "epochs=1", "--set", "batch=500")
+    assert (trained["parameters"], trained["recipe"]["batch"]) == (650, 500)
+    assert (tmp_path / "calls").read_text() == "called "
+
+
 def test_a_budget_that_nothing_meets_says_by_how_much(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["search", "digits", "--flash", "64", "--json"]) == 1
     out, err = capsys.readouterr()

@@ -13,21 +13,24 @@ import pytest
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are another matter there")
-def test_an_interrupted_training_says_how_to_go_on(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pennyweight", "train", "digits", "mlp", "--set", "epochs=100000"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("runs/*/settings.json")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    (run,) = (tmp_path / "runs").iterdir()
+@pytest.mark.parametrize(
+    ("out", "told"), [([], "runs/digits-mlp-1"), (["--out", "my run"], "'my run'")], ids=["runs", "out"]
+)
+def test_an_interrupted_training_says_how_to_go_on_with_itself_and_no_other(
+    out: list[str], told: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "pennyweight", "train", "digits", "mlp", "--set", "epochs=100000", *out]
+    another = tmp_path / "runs" / "another-1" / "checkpoint.safetensors"
+    another.parent.mkdir(parents=True)
+    another.touch()
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.startswith("epoch 1/"))
+        in_an_hour = time.time() + 3600
+        os.utime(another, (in_an_hour, in_an_hour))
+        process.send_signal(signal.SIGINT)
+        *_, last = process.stderr
+        assert process.stdout.read() == ""
     assert process.returncode == 130
-    assert out == ""
-    assert err.splitlines()[-1] == f"interrupted; to go on: pennyweight train --resume runs/{run.name}"
+    assert last == f"interrupted; to go on: pennyweight train --resume {told}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -177,3 +178,10 @@ def test_the_audit_is_plain_json() -> None:
     assert plain["input_shape"] == [12, 12, 1]
     assert plain["fingerprint"] == images.fingerprint
     assert plain["notes"] == ["a note"]
+    assert plain["sizes"] == [{"height": 12, "width": 12, "count": 13}]
+
+
+def test_sizes_are_told_the_most_common_first() -> None:
+    sizes = {(9, 8): 1, (20, 30): 40, (8, 9): 1, (64, 64): 2}
+    found = audit(dataclasses.replace(labelled(noise(40), noise(4, seed=1)), sizes=sizes))
+    assert list(found.sizes.items()) == [((20, 30), 40), ((64, 64), 2), ((8, 9), 1), ((9, 8), 1)]

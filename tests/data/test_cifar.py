@@ -6,6 +6,7 @@ import builtins
 import os
 import pickle
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -175,14 +176,71 @@ def test_the_guard_would_be_needed(folder: Path) -> None:
         b"r\xff\xff\xff\xff",
         b"Nr\xff\xff\xff\x7f",
         b"N0" * 300_000 + b"N",
-        # A dict with a key that takes 2 ** 60 steps to hash.
-        b"}" + b"N" + b"2\x86" * 60 + b"Ns",
-        b"}" + b"N" + b"".join(b"q%ch%c\x86" % (n, n) for n in range(60)) + b"Ns",
     ],
 )
 def test_an_array_of_anything_else_is_refused(folder: Path, body: bytes) -> None:
     (folder / "data_batch_1").write_bytes(official(data=body))
-    with pytest.raises(DataError, match="refused"):
+    with pytest.raises(DataError, match=r"refused|not a batch"):
+        read_cifar10(folder)
+
+
+NESTED = {
+    "tuples": b"N" + b"\x85" * 200_000,
+    "marked tuples": b"(" * 10_000 + b"t" * 10_000,
+    "lists": b"]" * 10_000 + b"a" * 9_999,
+    "a list in itself": b"]q\1h\1a",
+    "dicts": b"}U\1k" * 8_000 + b"}" + b"s" * 8_000,
+    # Values that take 2 ** 60 steps to hash, to compare or to write out.
+    "doubles": b"N" + b"2\x86" * 60,
+    "shared tuples": b"N" + b"".join(b"q%ch%c\x86" % (n, n) for n in range(60)),
+    "shared lists": b"]" + b"".join(b"q%c0](h%ch%ce" % (n, n, n) for n in range(60)),
+    "shared and marked": b"N" + b"".join(b"q%c(h%ch%ct" % (n, n, n) for n in range(60)),
+}
+
+
+@pytest.mark.parametrize("value", NESTED.values(), ids=NESTED)
+@pytest.mark.parametrize(
+    "place",
+    [
+        b"}%bNs.",
+        b"}U\x04data%bs.",
+        b"}U\x0bbatch_label%bs.",
+        b"%b.",
+        b"cnumpy\ndtype\n%b\x85R.",
+        b"%bN\x85R.",
+        b"N%bb.",
+    ],
+)
+def test_a_pickle_nested_beyond_reason_is_an_error_wherever_it_stands(folder: Path, place: bytes, value: bytes) -> None:
+    (folder / "data_batch_1").write_bytes(place % value)
+    with pytest.raises(DataError):
+        read_cifar10(folder)
+
+
+def test_a_text_is_not_made_into_bytes_again_and_again(folder: Path) -> None:
+    word = b"X" + struct.pack("<I", 1 << 20) + bytes(1 << 20) + b"q\1"
+    again = b"c_codecs\nencode\nh\1\x85R" * 1000
+    (folder / "data_batch_1").write_bytes(b"(" + word + again + b"t.")
+    tracemalloc.start()
+    with pytest.raises(DataError, match="more bytes than it has"):
+        read_cifar10(folder)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 16 << 20
+
+
+@pytest.mark.parametrize("key", [b"K\1", b"N", b")", b"]", b"}", b"c_codecs\nencode\n\x85"])
+def test_a_key_that_is_no_text_is_refused(folder: Path, key: bytes) -> None:
+    for record in (b"}%bNs.", b"}(%bNu.", b"(%bNd."):
+        (folder / "data_batch_1").write_bytes(record % key)
+        with pytest.raises(DataError, match="refused"):
+            read_cifar10(folder)
+
+
+def test_a_folder_with_batches_of_other_numbers_only_is_an_error(folder: Path) -> None:
+    for number in range(1, 6):
+        (folder / f"data_batch_{number}").rename(folder / f"data_batch_{number + 5}")
+    with pytest.raises(DataError, match="none of data_batch_1"):
         read_cifar10(folder)
 
 

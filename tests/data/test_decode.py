@@ -6,7 +6,10 @@ import struct
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
+from time import sleep
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pennyweight.data.decode import UndecodableError, decode, measure, quiet_pillow
+from pennyweight.data.decode import PIXEL_LIMIT, ROOM, Room, UndecodableError, decode, measure, quiet_pillow
 
 ORIENTATION = 0x0112
 
@@ -219,6 +222,53 @@ def test_a_damaged_file_gives_a_picture_or_the_one_error(suffix: str, data: st.D
         return
     assert picture.shape == (6, 6, 3)
     assert picture.dtype == np.uint8
+
+
+def test_a_picture_for_which_memory_is_short_is_not_called_corrupt(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "picture.png"
+    Image.fromarray(photo()).save(path)
+
+    def short(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", short)
+    with pytest.raises(UndecodableError, match="not enough memory"):
+        decode(path)
+
+
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=40))
+@settings(deadline=None, max_examples=30)
+def test_threads_together_never_take_more_than_the_room_and_all_are_served(wanted: list[int]) -> None:
+    room, lock = Room(100), Lock()
+    taken, most = 0, 0
+
+    def work(pixels: int) -> None:
+        nonlocal taken, most
+        with room.taken(pixels):
+            with lock:
+                taken += pixels
+                most = max(most, taken)
+            sleep(0)
+            with lock:
+                taken -= pixels
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(work, wanted))
+    assert most <= 100
+    assert taken == 0
+
+
+def test_a_picture_waits_until_there_is_room_for_its_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    Image.fromarray(photo()).save(path)
+    with ThreadPoolExecutor(1) as threads:
+        with ROOM.taken(PIXEL_LIMIT - photo()[..., 0].size + 1):
+            waiting = threads.submit(decode, path)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.1)
+        assert np.array_equal(waiting.result(), photo())
 
 
 def test_odd_images_turned_by_exif_look_like_the_upright_one(real_data: Path) -> None:

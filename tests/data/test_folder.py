@@ -136,6 +136,21 @@ def test_pictures_of_several_sizes_become_64_by_64_and_a_note_says_so(draw: Draw
     assert any("2 sizes (20x30 … 90x10) were resized to 64x64x3" in note for note in images.notes)
 
 
+@pytest.mark.parametrize("shape", [None, (12, 14, 1)])
+def test_sizes_are_counted_as_the_viewer_sees_them_and_of_what_was_read(
+    shape: tuple[int, int, int] | None, draw: Draw, tmp_path: Path
+) -> None:
+    draw("a/1.png", 20, 30)
+    draw("a/2.png", 20, 30)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (90, 10)).save(tmp_path / "a/3.jpg", exif=turned)
+    path = draw("b/cut.png", 200, 200)
+    path.write_bytes(path.read_bytes()[:5_000])
+    draw("b/1.png", 9, 9)
+    assert read_folder(tmp_path, shape).sizes == {(20, 30): 2, (90, 10): 1, (9, 9): 1}
+
+
 def test_big_pictures_of_one_size_are_resized_too(draw: Draw, tmp_path: Path) -> None:
     draw("a/1.png", 300, 200)
     draw("b/1.png", 300, 200)

@@ -80,12 +80,36 @@ def test_what_cannot_be_read_is_listed_and_left_out() -> None:
 
 
 @needs_extra
+def test_a_row_may_name_a_file_that_was_fetched_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    cache, private = tmp_path / "cache", tmp_path / "private.png"
+    cache.mkdir()
+    for path in (private, cache / "fetched.png"):
+        path.write_bytes(png(77))
+    (cache / "link.png").symlink_to(private)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", cache)
+    monkeypatch.chdir(tmp_path)
+    hostile = [private, cache / "link.png", cache / "../private.png", "private.png", "https://127.0.0.1/a.png"]
+    named = [{"bytes": None, "path": str(path)} for path in (cache / "fetched.png", *hostile)]
+    # `from_dict` would leave out what is no file here; a table from the Hub may name anything.
+    train = split(8).cast_column("photo", datasets.Image(decode=False))
+    rows = [{**row, "photo": photo} for row, photo in zip(train, [*named, *train["photo"][6:]], strict=True)]
+    table = train.from_list(rows, features=train.features).cast_column("photo", datasets.Image())
+    images = labelled({"train": table, "test": split(2)}, "owner/name")
+    assert images.learning.images[:, 0, 0, 0].tolist() == [77, 6, 7]
+    assert [file.path for file in images.unreadable] == [f"train[{number}]" for number in range(1, 6)]
+    assert {file.reason for file in images.unreadable} == {"it names a file that does not belong to the set"}
+
+
+@needs_extra
 def test_images_of_many_sizes_need_a_shape() -> None:
     train = split(4, photo=[{"bytes": png(9, side), "path": None} for side in (4, 5, 6, 6)])
     with pytest.raises(DataError, match="images of 3 sizes"):
         labelled({"train": train, "test": split(2)}, "owner/name")
     images = labelled({"train": train, "test": split(2)}, "owner/name", (8, 8, 1))
     assert images.input_shape == images.open_test().images.shape[1:] == (8, 8, 1)
+    assert images.sizes == {(4, 4): 3, (5, 5): 1, (6, 6): 2}
 
 
 @needs_extra

@@ -117,6 +117,25 @@ def test_labels_that_are_no_whole_numbers_are_refused(labels: np.ndarray) -> Non
         labelled(Part(np.zeros((2, 3, 3, 1), np.uint8), labels), part([0, 1]))
 
 
+@pytest.mark.parametrize("shape", [(8, 8, 2), (8, 8, 4), (0, 8, 1), (8, 0, 3)])
+def test_images_that_nothing_else_would_take_are_refused(shape: tuple[int, int, int]) -> None:
+    pixels = Part(np.zeros((2, *shape), np.uint8), np.array([0, 1], np.int64))
+    with pytest.raises(DataError, match="1 or 3 channels, not " + "x".join(map(str, shape))) as caught:
+        labelled(pixels, pixels)
+    assert "[..., :3]" in caught.value.hint
+
+
+def test_two_classes_of_one_name_are_refused() -> None:
+    with pytest.raises(DataError, match=r"classes of one name: 'a'$"):
+        labelled(part([0, 1]), part([2]), names=("a", "b", "a"))
+
+
+def test_images_have_the_size_that_they_have_unless_told_what_it_was() -> None:
+    assert labelled(part([0, 1, 0]), part([1])).sizes == {(3, 3): 4}
+    told = LabelledImages("set", part([0, 1]), part([]), ("a", "b"), sizes={(9, 5): 1, (4, 4): 1})
+    assert told.sizes == {(9, 5): 1, (4, 4): 1}
+
+
 def test_a_set_without_images_is_refused() -> None:
     with pytest.raises(DataError, match="no images to learn from"):
         labelled(part([]), part([0, 1]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -115,10 +114,8 @@ def test_an_archive_alone_is_unpacked_beside_itself(alone: Path) -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "digits"])
 def test_without_a_network_the_files_looked_for_are_listed_and_how_to_provide_them(alone: Path, name: str) -> None:
     (alone / "data").mkdir()
-    started = time.monotonic()
     with pytest.raises(DataError) as caught:
         open_source(name, data_dir=alone / "data")
-    assert time.monotonic() - started < 5
     message, hint = str(caught.value), caught.value.hint
     assert "--data-dir" in hint
     assert "PENNYWEIGHT_DATA" in hint
@@ -154,6 +151,38 @@ def test_a_folder_of_class_folders_is_a_source(alone: Path) -> None:
 def test_an_npz_is_a_source(alone: Path) -> None:
     np.savez(alone / "mine.npz", images=np.zeros((10, 4, 4), np.uint8), labels=np.arange(10) % 2)
     assert open_source(str(alone / "mine.npz")).input_shape == (4, 4, 1)
+
+
+@pytest.mark.parametrize("where", ["./{}", "../here/{}", "~/{}", "{}/../{}"])
+def test_the_source_of_a_path_opens_the_same_images_from_anywhere(
+    where: str, alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(alone / "here"))
+    np.savez("mine.npz", images=np.arange(160, dtype=np.uint8).reshape(10, 4, 4), labels=np.arange(10) % 2)
+    write_folder(Path("pictures"))
+    for name in ("mine.npz", "pictures"):
+        source = where.format("pictures", name) if "{}/" in where else where.format(name)
+        images = open_source(source)
+        assert Path(images.source).is_absolute()
+        monkeypatch.chdir(alone)
+        again = open_source(images.source)
+        assert again.fingerprint == images.fingerprint
+        assert again.source == images.source
+        monkeypatch.chdir(alone / "here")
+
+
+def test_a_named_set_is_reopened_by_its_name(alone: Path) -> None:
+    assert open_source("digits").source == "digits"
+
+
+def test_sizes_are_those_of_the_files_whatever_shape_is_told(alone: Path) -> None:
+    write_folder(alone / "pictures")
+    Image.new("RGB", (20, 10)).save(alone / "pictures/dark/wide.png")
+    (alone / "pictures/dark/broken.png").write_bytes(b"no picture")
+    np.savez(alone / "mine.npz", images=np.zeros((10, 4, 5), np.uint8), labels=np.arange(10) % 2)
+    for shape in (None, (16, 16, 1), (6, 8, 3)):
+        assert open_source(str(alone / "pictures"), input_shape=shape).sizes == {(6, 8): 10, (10, 20): 1}
+        assert open_source(str(alone / "mine.npz"), input_shape=shape).sizes == {(4, 5): 10}
 
 
 def test_a_name_goes_before_a_path_and_a_dot_forces_the_path() -> None:

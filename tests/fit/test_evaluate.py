@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +14,7 @@ import torch
 from safetensors.torch import load, save
 
 from pennyweight.core.errors import DataError, RunError, UsageError
-from pennyweight.core.run import CHECKED, GRAPH, RESULTS, SETTINGS, WEIGHTS, Run
+from pennyweight.core.run import ASKED, GRAPH, OPENINGS, RESULTS, SETTINGS, WEIGHTS, Run
 from pennyweight.data.images import LabelledImages, Part
 from pennyweight.fit.evaluate import evaluate
 from pennyweight.fit.network import TrainedNetwork
@@ -46,10 +45,11 @@ def run(template: dict[str, bytes], tmp_path: Path) -> Path:
 
 def forge(run: Path, name: str, content: bytes) -> None:
     """Replace a file and its checksum, as somebody does who wants us to believe it."""
+    folder = Run.open(run)
+    results = folder.read(RESULTS)
+    (run / RESULTS).unlink()
     (run / name).write_bytes(content)
-    results = json.loads((run / RESULTS).read_text())
-    results["sha256"] = {each: hashlib.sha256((run / each).read_bytes()).hexdigest() for each in CHECKED}
-    (run / RESULTS).write_text(json.dumps(results))
+    folder.finish((run / WEIGHTS).read_bytes(), results, {each: folder.checksum(each) for each in ASKED})
 
 
 def forge_json(run: Path, name: str, change: Callable[[dict[str, Any]], object]) -> None:
@@ -82,9 +82,7 @@ def test_only_looks_at_the_runs_own_test_part_are_counted(run: Path, digits: Lab
     others = replace(digits, sealed=digits.learning)
     assert evaluate(run, others, device="cpu").opened == 2
     assert evaluate(run, others, part="all", device="cpu").accuracy.n == 400
-    openings = Run.open(run).openings()
-    assert len(openings) == 2
-    assert openings[0]["n"] == 100
+    assert len(Run.open(run).openings()) == 2
 
 
 def test_the_parts_of_a_run_do_not_overlap_and_are_those_it_was_trained_with(run: Path, digits: LabelledImages) -> None:
@@ -259,7 +257,26 @@ def test_weights_that_do_not_fit_are_a_run_error_even_with_their_checksum(
         evaluate(run, digits, device="cpu")
 
 
-def test_a_count_that_was_edited_stops_the_evaluation(run: Path, digits: LabelledImages) -> None:
-    (run / "openings.json").write_text("{}")
-    with pytest.raises(RunError, match=r"openings\.json"):
-        evaluate(run, digits, device="cpu")
+def test_a_count_that_was_edited_or_removed_stops_the_evaluation(run: Path, digits: LabelledImages) -> None:
+    for damage in (lambda path: path.write_text("{}\n"), Path.unlink):
+        damage(run / OPENINGS)
+        for part in ("test", "validation"):
+            with pytest.raises(RunError, match=r"openings\.jsonl"):
+                evaluate(run, digits, part=part, device="cpu")  # type: ignore[arg-type]
+
+
+def test_a_look_that_ends_half_way_is_counted(run: Path, digits: LabelledImages) -> None:
+    class Interrupted(Exception):
+        """What ends the look."""
+
+    def end(module: torch.nn.Module, *_: object) -> None:
+        if not module.training:
+            raise Interrupted
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(end)
+    try:
+        with pytest.raises(Interrupted):
+            evaluate(run, digits, device="cpu")
+    finally:
+        hook.remove()
+    assert evaluate(run, digits, device="cpu").opened == 2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,10 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from pennyweight.core.errors import DataError, GraphError, RunError, TrainingError, UsageError
-from pennyweight.core.run import CHECKPOINT, GRAPH, RESULTS, SETTINGS, WEIGHTS, Run
+from pennyweight.core.run import ASKED, CHECKPOINT, GRAPH, RESULTS, SETTINGS, WEIGHTS, Run
 from pennyweight.data.images import LabelledImages, Part
+from pennyweight.fit.defaults import default_recipe
 from pennyweight.fit.evaluate import evaluate
 from pennyweight.fit.loop import Progress
 from pennyweight.fit.recipe import Recipe
@@ -143,31 +148,117 @@ def test_another_seed_gives_other_weights(tmp_path: Path, digits: LabelledImages
     assert len(weights) == 2
 
 
-def test_a_loss_that_is_no_number_leaves_the_last_checkpoint_to_resume_from(
-    tmp_path: Path, digits: LabelledImages, conv_net: Graph
+def test_a_loss_that_is_no_number_leaves_the_last_checkpoint(
+    tmp_path: Path, digits: LabelledImages, mlp: Graph
 ) -> None:
-    folder = begun(tmp_path / "run", digits, conv_net)
-    checkpoint, sane = (folder / CHECKPOINT).read_bytes(), (folder / SETTINGS).read_text()
-    # Pixels this large overflow in the first layer.
-    with_settings(normalisation={"mean": [0.0], "std": [1e-38]})(folder)
-    with pytest.raises(TrainingError, match="epoch 3") as caught:
-        resume(folder, digits)
-    assert "learning_rate=" in caught.value.hint
+    # Decay overshoots as soon as the rising rate exceeds 2: from then on each step makes the weights larger.
+    rising = {"schedule": "linear", "warmup": 0.9, "learning_rate": 100.0, "weight_decay": 1.0}
+    recipe = Recipe(epochs=50, batch=32, optimizer="sgd", momentum=0.0, validation=0.2, **rising)  # type: ignore[arg-type]
+    folder, seen = tmp_path / "run", []
+    with pytest.raises(TrainingError, match="learning rate 100") as caught:
+        train(digits, mlp, recipe=recipe, out=folder, device="cpu", on_progress=lambda now: seen.append(now.epoch))
+    assert "learning_rate=25" in caught.value.hint
+    assert 1 < max(seen) < 49
+    assert not Run.open(folder).finished
+    checkpoint = (folder / CHECKPOINT).read_bytes()
+    seen.clear()
+    with pytest.raises(TrainingError, match=re.escape(str(caught.value))):
+        resume(folder, digits, on_progress=lambda now: seen.append(now.epoch))
+    assert len(set(seen)) <= 1  # the epochs before are not trained again
     assert (folder / CHECKPOINT).read_bytes() == checkpoint
-    (folder / SETTINGS).write_text(sane)
-    straight = train(digits, conv_net, recipe=RECIPE, out=tmp_path / "straight", device="cpu")
+
+
+def test_memory_that_runs_out_is_told_and_the_training_resumes(
+    tmp_path: Path, digits: LabelledImages, mlp: Graph
+) -> None:
+    def exhaust(progress: Progress) -> None:
+        if progress.epoch == 2:
+            torch.empty(2**55)
+
+    def exhaust_python(progress: Progress) -> None:
+        if progress.epoch == 3:
+            bytes(2**62)
+
+    folder = tmp_path / "run"
+    with pytest.raises(TrainingError, match=r"does not fit into memory: .*allocate") as caught:
+        train(digits, mlp, recipe=RECIPE, out=folder, device="cpu", on_progress=exhaust)
+    assert "batch" in caught.value.hint
+    with pytest.raises(TrainingError, match="does not fit into memory"):
+        resume(folder, digits, on_progress=exhaust_python)
+    straight = train(digits, mlp, recipe=RECIPE, out=tmp_path / "straight", device="cpu")
     assert outcome(resume(folder, digits)) == outcome(straight)
 
 
-def test_an_absurd_learning_rate_leaves_a_folder_that_is_no_ended_run(
+def test_a_network_larger_than_memory_is_told_before_a_folder_is_made(tmp_path: Path, digits: LabelledImages) -> None:
+    builder = Builder((8, 8, 1))
+    builder.dense(10**13)
+    builder.dense(10)
+    with pytest.raises(TrainingError, match="does not fit into memory"):
+        train(digits, builder.graph("wide"), recipe=RECIPE, out=tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_error_that_is_not_about_memory_stays_what_it_is(tmp_path: Path, digits: LabelledImages, mlp: Graph) -> None:
+    def fail(progress: Progress) -> None:
+        raise RuntimeError("the display broke")
+
+    with pytest.raises(RuntimeError, match="the display broke"):
+        train(digits, mlp, recipe=RECIPE, out=tmp_path / "run", device="cpu", on_progress=fail)
+
+
+def test_settings_change_a_file_which_changes_the_recipe_or_the_default_one(
     tmp_path: Path, digits: LabelledImages, mlp: Graph
 ) -> None:
-    recipe = Recipe(epochs=30, batch=8, learning_rate=100.0, momentum=0.99, schedule="constant", weight_decay=1.0)
-    with pytest.raises(TrainingError, match="learning rate 100"):
-        train(digits, mlp, recipe=recipe, out=tmp_path / "run", device="cpu")
-    assert not Run.open(tmp_path / "run").finished
-    with pytest.raises(TrainingError, match="learning rate 100"):
-        resume(tmp_path / "run", digits)
+    file = tmp_path / "recipe.toml"
+    file.write_text("epochs = 2\nbatch = 50")
+    changes: dict[str, Any] = {"recipe_file": file, "settings": ["batch=60", "seed=7"], "device": "cpu"}
+    done = train(digits, mlp, **changes, out=tmp_path / "default")
+    assert done.recipe == replace(default_recipe(mlp, digits), epochs=2, batch=60, seed=7)
+    done = train(digits, mlp, recipe=RECIPE, **changes, out=tmp_path / "told")
+    assert done.recipe == replace(RECIPE, epochs=2, batch=60, seed=7)
+
+
+def test_a_wrong_setting_is_refused_before_anything_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("epohs = 3")
+    for wrong in (
+        {"settings": ["epohs=3"]},
+        {"recipe_file": tmp_path / "recipe.toml"},
+        {"recipe": Recipe(), "settings": ["epohs"]},
+    ):
+        with pytest.raises(UsageError, match="epohs"):
+            train("no-such-source", "no-such-network", **wrong)  # type: ignore[arg-type]
+
+
+def test_the_folder_is_told_as_soon_as_it_can_be_resumed(
+    tmp_path: Path, digits: LabelledImages, mlp: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(folder: Path) -> None:
+        told.append(folder)
+        raise Stop
+
+    monkeypatch.chdir(tmp_path)
+    told: list[Path] = []
+    for _ in range(2):
+        with pytest.raises(Stop):
+            train(digits, mlp, recipe=RECIPE, device="cpu", on_begin=stop)
+    assert told == [Path("runs/few-digits-mlp-1"), Path("runs/few-digits-mlp-2")]
+    assert resume(told[0], digits).epochs == 4
+
+
+def test_a_training_is_carried_on_from_another_working_directory(
+    tmp_path: Path, digits: LabelledImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "begun" / "elsewhere").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "begun")
+    np.savez("set.npz", images=digits.learning.images, labels=digits.learning.labels)
+    recipe = replace(RECIPE, teacher=str(train("set.npz", "mlp:hidden=8", recipe=RECIPE, out=Path("teacher")).run))
+    with pytest.raises(Stop):
+        train("./set.npz", "mlp:hidden=4", recipe=recipe, out=Path("run"), device="cpu", on_progress=stop_in(2))
+    straight = train("set.npz", "mlp:hidden=4", recipe=recipe, out=Path("straight"), device="cpu")
+    expected = outcome(straight)
+    monkeypatch.chdir("elsewhere")
+    assert outcome(resume(Path("../run"))) == expected
+    assert evaluate(Path("../run"), device="cpu").opened == 1
 
 
 def test_a_full_disk_is_told_and_the_training_resumes_from_what_was_saved(
@@ -215,10 +306,25 @@ def cut(name: str) -> Callable[[Path], None]:
     )
 
 
+def forge_checkpoint(folder: Path) -> None:
+    """Let the checkpoint confirm what settings and graph say now, as somebody does who wants us to believe it."""
+    tensors = load_file(folder / CHECKPOINT)
+    with safe_open(folder / CHECKPOINT, "pt") as file:
+        facts = json.loads(file.metadata()["facts"])
+    facts["asked"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ASKED}
+    text = json.dumps(facts)
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tuple(tensors[name].shape)} ".encode())
+        digest.update(tensors[name].numpy().tobytes())
+    save_file(tensors, folder / CHECKPOINT, metadata={"facts": text, "sha256": digest.hexdigest()})
+
+
 def with_settings(**changes: Any) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         settings = json.loads((folder / SETTINGS).read_text())
         (folder / SETTINGS).write_text(json.dumps(settings | changes))
+        forge_checkpoint(folder)
 
     return change
 
@@ -228,6 +334,7 @@ def with_graph(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None
         facts = json.loads((folder / GRAPH).read_text())
         change(facts)
         (folder / GRAPH).write_text(json.dumps(facts))
+        forge_checkpoint(folder)
 
     return write
 
@@ -244,6 +351,10 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
     "another byte in the checkpoint's header": lambda folder: other_byte(folder / CHECKPOINT, 40),
     "another byte in the checkpoint's length": lambda folder: other_byte(folder / CHECKPOINT, 7),
     "a pickle as checkpoint": lambda folder: torch.save({}, folder / CHECKPOINT),
+}
+"""What befalls a folder by accident."""
+
+FORGERIES: dict[str, Callable[[Path], Any]] = {
     "a recipe from the future": with_settings(recipe={"epochs": 3, "warp_drive": True}),
     "a recipe of nonsense": with_settings(recipe={"epochs": [3]}),
     "no recipe": with_settings(recipe=None),
@@ -275,19 +386,80 @@ def test_a_damaged_folder_is_a_run_error(damage: str, tmp_path: Path, digits: La
     assert str(folder) in str(caught.value)
 
 
-def test_results_that_were_edited_are_a_run_error(tmp_path: Path, digits: LabelledImages, mlp: Graph) -> None:
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_files_that_do_not_fit_are_a_run_error_even_with_their_checksum(
+    forgery: str, tmp_path: Path, digits: LabelledImages, mlp: Graph
+) -> None:
+    folder = begun(tmp_path / "run", digits, mlp, replace(RECIPE, optimizer="nesterov", mixup=0.0))
+    FORGERIES[forgery](folder)
+    with pytest.raises(RunError) as caught:
+        resume(folder, digits)
+    assert str(folder) in str(caught.value)
+    assert "is not what the training wrote" not in str(caught.value)
+
+
+EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
+    SETTINGS: lambda facts: facts["recipe"].update(learning_rate=0.5),
+    GRAPH: lambda facts: facts.update(text="resnet50"),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_a_training_that_was_edited_on_the_way_is_not_carried_on(
+    name: str, tmp_path: Path, digits: LabelledImages, mlp: Graph
+) -> None:
+    folder = begun(tmp_path / "run", digits, mlp)
+    original = (folder / name).read_bytes()
+    facts = json.loads(original)
+    EDITS[name](facts)
+    (folder / name).write_text(json.dumps(facts))
+    with pytest.raises(RunError, match=f"run: {name} is not what the training wrote") as caught:
+        resume(folder, digits, on_progress=lambda _: pytest.fail("it went on"))
+    assert "bring the original file back" in caught.value.hint
+    (folder / name).write_bytes(original)
+    straight = train(digits, mlp, recipe=RECIPE, out=tmp_path / "straight", device="cpu")
+    assert outcome(resume(folder, digits)) == outcome(straight)
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_a_training_that_was_edited_while_it_ran_is_not_certified(
+    name: str, tmp_path: Path, digits: LabelledImages, mlp: Graph
+) -> None:
+    def edit(progress: Progress) -> None:
+        facts = json.loads((tmp_path / "run" / name).read_text())
+        EDITS[name](facts)
+        (tmp_path / "run" / name).write_text(json.dumps(facts))
+
+    with pytest.raises(RunError, match=f"{name} is not what the training wrote"):
+        train(digits, mlp, recipe=RECIPE, out=tmp_path / "run", device="cpu", on_progress=edit)
+    assert not Run.open(tmp_path / "run").finished
+
+
+def test_results_that_do_not_fit_are_a_run_error_even_with_their_checksum(
+    tmp_path: Path, digits: LabelledImages, mlp: Graph
+) -> None:
     done = train(digits, mlp, recipe=replace(RECIPE, epochs=1), out=tmp_path / "run", device="cpu")
-    results = json.loads((done.run / RESULTS).read_text())
+    run = Run.open(done.run)
+    results, weights = run.read(RESULTS), run.weights()
     for change in (
         {"validation_correct": 41},
         {"validation_correct": "all"},
         {"validation_n": -1},
         {"epochs": None},
         {"curves": 3},
-        {"parameters": float("inf")},
+        {"parameters": "inf"},
     ):
-        (done.run / RESULTS).write_text(json.dumps(results | change))
+        run.finish(weights, results | change, {name: run.checksum(name) for name in ASKED})
         with pytest.raises(RunError, match=r"results\.json is malformed"):
+            resume(done.run)
+
+
+def test_results_that_were_edited_are_not_believed(tmp_path: Path, digits: LabelledImages, mlp: Graph) -> None:
+    done = train(digits, mlp, recipe=replace(RECIPE, epochs=1), out=tmp_path / "run", device="cpu")
+    results = json.loads((done.run / RESULTS).read_text())
+    for change in ({"validation_correct": results["validation_n"]}, {"parameters": 1}):
+        (done.run / RESULTS).write_text(json.dumps(results | change))
+        with pytest.raises(RunError, match=r"results\.json is not what the training wrote"):
             resume(done.run)
 
 
@@ -312,6 +484,20 @@ def test_a_teacher_is_learnt_from_and_one_of_other_classes_is_refused(
     assert not (tmp_path / "other").exists()
 
 
+def test_another_teacher_does_not_carry_a_training_on(tmp_path: Path, digits: LabelledImages, mlp: Graph) -> None:
+    for seed, name in enumerate(("teacher", "another")):
+        train(digits, mlp, recipe=replace(RECIPE, epochs=1, seed=seed), out=tmp_path / name, device="cpu")
+    recipe = replace(RECIPE, teacher=str(tmp_path / "teacher"))
+    folder = begun(tmp_path / "run", digits, mlp, recipe)
+    (tmp_path / "teacher").rename(tmp_path / "original")
+    (tmp_path / "another").rename(tmp_path / "teacher")
+    with pytest.raises(RunError, match=r"teacher .* is not the one that this training was begun with"):
+        resume(folder, digits)
+    (tmp_path / "teacher").rename(tmp_path / "another")
+    (tmp_path / "original").rename(tmp_path / "teacher")
+    assert resume(folder, digits).epochs == 4
+
+
 def linear(input_shape: tuple[int, ...], classes: int) -> Graph:
     builder = Builder(input_shape)
     builder.dense(classes)
@@ -326,9 +512,9 @@ def test_a_graph_for_other_images_or_of_nothing_to_learn_is_refused_before_a_fol
     for graph in (linear((8, 8, 3), 10), linear((8, 8, 1), 11), linear((64,), 10), pooled.graph("pooled")):
         with pytest.raises(GraphError):
             train(digits, graph, out=tmp_path / "run")
-    two = Part(digits.learning.images.repeat(2, axis=3), digits.learning.labels % 2)
-    images = LabelledImages("two", two, two, ("even", "odd"))
-    pooled = Builder((8, 8, 2))
+    part = Part(digits.learning.images.repeat(3, axis=3), digits.learning.labels % 3)
+    images = LabelledImages("three", part, part, ("0", "1", "2"))
+    pooled = Builder((8, 8, 3))
     pooled.global_pool()
     with pytest.raises(GraphError, match="nothing to learn"):
         train(images, pooled.graph("pooled"), out=tmp_path / "run")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pennyweight.fit.loop import Progress
-from pennyweight.report.progress import TrainingDisplay
+from pennyweight.report.progress import DownloadDisplay, TrainingDisplay
 
 
 def test_outside_of_a_terminal_an_epoch_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,3 +24,14 @@ def test_a_training_too_short_to_tell_prints_nothing(capsys: pytest.CaptureFixtu
     with TrainingDisplay():
         pass
     assert capsys.readouterr() == ("", "")
+
+
+def test_outside_of_a_terminal_a_download_is_told_once_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with DownloadDisplay() as display:
+        for received_bytes in (0, 512, 1024):
+            display("a.gz", received_bytes, 1024)
+        display("b.gz", 512, 0)
+        display("b.gz", 700, 0)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == ["fetching a.gz of 1 KiB", "fetching b.gz"]

@@ -9,15 +9,18 @@ from pennyweight.cli.output import print_json
 def data(source: Source, input: Input = None, data_dir: DataDir = None, json: AsJson = False) -> None:
     """What a set of images holds, and what spoils it.
 
-    Counts of every class, files that cannot be read, copies, copies between the learning and the test part,
+    Counts of every class, sizes, files that cannot be read, copies, copies between the learning and the test part,
     imbalance.
     """
     from pennyweight.core.units import parse_shape
     from pennyweight.data.audit import audit
     from pennyweight.data.source import open_source
+    from pennyweight.report.progress import DownloadDisplay
 
     input_shape = parse_shape(input, "--input") if input is not None else None
-    found = audit(open_source(source, data_dir=data_dir, input_shape=input_shape))
+    with DownloadDisplay() as display:
+        images = open_source(source, data_dir=data_dir, input_shape=input_shape, on_download=display)
+    found = audit(images)
     if json:
         print_json(found.as_json())
     else:

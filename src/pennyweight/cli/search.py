@@ -89,6 +89,7 @@ def search(
                 input_shape=input_shape,
                 data_dir=data_dir,
                 device=device,
+                on_download=display.download,
                 on_progress=display,
             )
     except KeyboardInterrupt:

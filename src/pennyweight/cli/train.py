@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import shlex
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -14,12 +14,6 @@ from pennyweight.cli.output import print_json
 from pennyweight.cli.page import Verb
 from pennyweight.core.errors import UsageError
 from pennyweight.fit.recipe import Recipe
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from pennyweight.fit.loop import Progress
-    from pennyweight.fit.train import Training
 
 
 class TrainVerb(Verb):
@@ -70,82 +64,50 @@ def train(
     if resume is None and (source is None or network is None):
         raise UsageError("SOURCE and NETWORK are needed", hint="pennyweight train digits mlp")
 
+    from pennyweight.core.units import parse_shape
+
+    input_shape = parse_shape(input, "--input") if input is not None else None
+
+    from pennyweight.fit.train import resume as resume_training
+    from pennyweight.fit.train import train as train_network
     from pennyweight.report.progress import TrainingDisplay
 
-    began = time.time()
+    begun = [resume] if resume is not None else []
     try:
         with TrainingDisplay() as display:
             if source is not None and network is not None:
-                done = _train(source, network, settings or [], recipe, out, input, data_dir, device, display)
+                done = train_network(
+                    source,
+                    network,
+                    recipe_file=recipe,
+                    settings=settings or (),
+                    input_shape=input_shape,
+                    data_dir=data_dir,
+                    out=out,
+                    device=device,
+                    on_begin=begun.append,
+                    on_download=display.download,
+                    on_progress=display,
+                )
             elif resume is not None:
-                done = _resume(resume, data_dir, display)
+                done = resume_training(resume, data_dir=data_dir, on_progress=display)
     except KeyboardInterrupt:
         from pennyweight.report.terminal import show_message
 
-        run = resume or _begun_run(out, began)
-        show_message(f"interrupted; to go on: pennyweight train --resume {run}" if run else "interrupted")
+        way_on = f"; to go on: pennyweight train --resume {shlex.quote(str(begun[0]))}" if begun else ""
+        show_message(f"interrupted{way_on}")
         raise typer.Exit(130) from None
 
     if json:
         print_json(done.as_json())
     else:
-        from pennyweight.report.terminal import output, visible
+        from pennyweight.core.text import visible
+        from pennyweight.report.terminal import output
         from pennyweight.report.training import next_command, training_report
 
         console = output()
         console.print(training_report(done))
         console.print(f"\nnext: {visible(next_command(done))}", soft_wrap=True)
-
-
-def _train(
-    source: str,
-    network: str,
-    settings: Sequence[str],
-    recipe: Path | None,
-    out: Path | None,
-    input: str | None,
-    data_dir: Path | None,
-    device: str,
-    on_progress: Callable[[Progress], None],
-) -> Training:
-    from pennyweight.core.units import parse_shape
-    from pennyweight.data.source import open_source
-    from pennyweight.fit.defaults import default_recipe
-    from pennyweight.fit.train import train as train_network
-    from pennyweight.net.network import open_network
-
-    input_shape = parse_shape(input, "--input") if input is not None else None
-    _changed(Recipe(), recipe, settings)  # a wrong setting is refused before the images are read
-    images = open_source(source, data_dir=data_dir, input_shape=input_shape)
-    graph, _ = open_network(network, images.input_shape, images.classes)
-    return train_network(
-        images,
-        network,
-        recipe=_changed(default_recipe(graph, images), recipe, settings),
-        out=out,
-        device=device,
-        on_progress=on_progress,
-    )
-
-
-def _resume(folder: Path, data_dir: Path | None, on_progress: Callable[[Progress], None]) -> Training:
-    from pennyweight.fit.train import resume
-
-    return resume(folder, data_dir=data_dir, on_progress=on_progress)
-
-
-def _changed(recipe: Recipe, file: Path | None, settings: Sequence[str]) -> Recipe:
-    return (recipe.with_file(file) if file else recipe).with_settings(settings)
-
-
-def _begun_run(out: Path | None, began: float) -> Path | None:
-    """The folder of the run that was begun since: `out`, or the newest under runs/; None before its checkpoint."""
-    from pennyweight.core.run import CHECKPOINT
-
-    folders = [out] if out else list(Path("runs").glob("*"))
-    written = {path: path.stat().st_mtime for folder in folders if (path := folder / CHECKPOINT).is_file()}
-    newest = max(written, key=lambda path: written[path], default=None)
-    return newest.parent if newest and written[newest] >= began else None
 
 
 def _describe(setting: Any) -> str:

@@ -34,6 +34,7 @@ from reprlib import repr as shortened
 from typing import Any, Literal, cast
 
 from pennyweight.core.errors import UsageError, unknown
+from pennyweight.core.text import visible
 from pennyweight.core.units import parse_bytes
 
 BOARDS_VARIABLE = "PENNYWEIGHT_BOARDS"
@@ -229,7 +230,7 @@ def _read(file: str, text: str, faults: list[str]) -> dict[str, Board]:
 
 
 def _printable(text: str) -> str:
-    return text if text.isprintable() and len(text) <= 60 else shortened(text)
+    return visible(text) if len(text) <= 60 else shortened(text)
 
 
 _MISSING = object()

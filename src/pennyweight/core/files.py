@@ -33,4 +33,4 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, facts: Any) -> None:
     """Replace the file at `path` by `facts` as JSON, atomically. Numbers that are not finite raise ValueError."""
-    write_bytes(path, (json.dumps(facts, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode())
+    write_bytes(path, (json.dumps(facts, indent=1, allow_nan=False) + "\n").encode())

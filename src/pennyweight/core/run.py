@@ -1,19 +1,24 @@
-"""Run: the folder of one training. Nothing in it is pickled, and every file is whole or absent.
+"""Run: the folder of one training. Nothing in it is pickled; its files are whole or absent, and one only grows.
 
 settings.json            what was asked: source, network, recipe, device; the data's fingerprint and normalisation
 graph.json               the network
 environment.json         versions, processor, threads
+openings.jsonl           a line for each time that the sealed test part was opened, written before the look
 checkpoint.safetensors   while training: everything that the next epoch needs; gone when it has ended
 weights.safetensors      when it has ended: parameters and running statistics
-results.json             when it has ended: curves, figures, and the checksums of settings, graph and weights
-openings.json            how often, when and with what outcome the sealed test part was opened
+results.json             when it has ended: curves, figures, the checksums of settings, graph and weights, and its own
+
+Checksums tell of accidents and careless edits. They are no proof against forgery: whoever writes a file can write its
+checksum too, or take lines out of openings.jsonl.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,15 +28,17 @@ from typing import Any
 from pennyweight.core.errors import RunError
 from pennyweight.core.files import DRAFT, write_bytes, write_json
 
-SETTINGS, GRAPH, ENVIRONMENT = "settings.json", "graph.json", "environment.json"
-CHECKPOINT, WEIGHTS, RESULTS, OPENINGS = (
-    "checkpoint.safetensors",
-    "weights.safetensors",
-    "results.json",
-    "openings.json",
-)
-CHECKED = (SETTINGS, GRAPH, WEIGHTS)
+SETTINGS, GRAPH, ENVIRONMENT, OPENINGS = "settings.json", "graph.json", "environment.json", "openings.jsonl"
+CHECKPOINT, WEIGHTS, RESULTS = "checkpoint.safetensors", "weights.safetensors", "results.json"
+
+ASKED = (SETTINGS, GRAPH)
+"""The files that a training follows from. Its checkpoint holds their checksums."""
+
+CHECKED = (*ASKED, WEIGHTS)
 """The files whose checksums the results hold: what a network answers follows from them."""
+
+OWN_CHECKSUM = "sha256_of_the_rest"
+"""The key under which the results hold the checksum of all else that they say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +52,26 @@ class Run:
     folder: Path
 
     @staticmethod
-    def create(
-        folder: Path,
-        settings: dict[str, Any],
-        graph: dict[str, Any],
-        environment: dict[str, Any],
-        checkpoint: bytes,
-    ) -> Run:
-        """A new run in `folder`, which must be empty or not there.
+    def create(folder: Path, settings: dict[str, Any], graph: dict[str, Any], environment: dict[str, Any]) -> Run:
+        """A new run in `folder`, which must be empty or not there. With a checkpoint it can be resumed.
 
-        The settings are written last: a folder that has them can be resumed.
+        Of several that are begun in one folder at once, one is; the others raise RunError.
         """
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RunError(
-                f"{folder} exists and is not empty",
-                hint=f"choose another --out, or pennyweight train --resume {folder}",
-            )
-        run = Run(folder)
-        run.save(checkpoint)
+        with _writing(folder):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                if any(folder.iterdir()):
+                    raise FileExistsError
+                (folder / OPENINGS).touch(exist_ok=False)
+            except FileExistsError as error:
+                raise RunError(
+                    f"{folder} exists and is not empty",
+                    hint=f"choose another --out, or pennyweight train --resume {folder}",
+                ) from error
         for name, facts in ((GRAPH, graph), (ENVIRONMENT, environment), (SETTINGS, settings)):
             with _writing(folder / name) as path:
                 write_json(path, facts)
-        return run
+        return Run(folder)
 
     @staticmethod
     def open(folder: Path) -> Run:
@@ -86,10 +91,13 @@ class Run:
         """The JSON object in the file called `name`."""
         try:
             facts = json.loads(self._content(name))
+            if not isinstance(facts, dict):
+                raise RunError(f"{self.folder}: {name} is not a JSON object")
+            whole = name != RESULTS or facts.pop(OWN_CHECKSUM, None) == _sha256_of_facts(facts)
         except (ValueError, RecursionError) as error:
             raise RunError(f"{self.folder}: {name} cannot be read: {error}") from error
-        if not isinstance(facts, dict):
-            raise RunError(f"{self.folder}: {name} is not a JSON object")
+        if not whole:
+            raise self._changed([name])
         return facts
 
     def weights(self) -> bytes:
@@ -106,53 +114,100 @@ class Run:
         with _writing(self.folder / CHECKPOINT) as path:
             write_bytes(path, checkpoint)
 
-    def finish(self, weights: bytes, results: dict[str, Any]) -> None:
-        """Write the weights and then the results; remove the checkpoint, and drafts that a kill left behind."""
+    def checksum(self, name: str) -> str:
+        """SHA-256 of the file called `name`: 64 hexadecimal digits."""
+        return _sha256(self._content(name))
+
+    def check(self, asked: Mapping[str, str]) -> None:
+        """Raises RunError with the names of the files that have not the checksums with which the training began."""
+        if changed := [name for name in ASKED if self.checksum(name) != asked.get(name)]:
+            raise self._changed(changed)
+
+    def finish(self, weights: bytes, results: dict[str, Any], asked: Mapping[str, str]) -> None:
+        """Write the weights and then the results; remove the checkpoint, and drafts that a kill left behind.
+
+        `asked` holds the checksums of the files with which the training began: changed since, they raise RunError.
+        """
+        self.check(asked)
         with _writing(self.folder / WEIGHTS) as path:
             write_bytes(path, weights)
-        checksums = {name: _sha256(self._content(name)) for name in CHECKED}
+        results = results | {"sha256": {**asked, WEIGHTS: _sha256(weights)}}
         with _writing(self.folder / RESULTS) as path:
-            write_json(path, results | {"sha256": checksums})
+            write_json(path, results | {OWN_CHECKSUM: _sha256_of_facts(results)})
         for leftover in (self.folder / CHECKPOINT, *self.folder.glob(f".*{DRAFT}")):
             leftover.unlink(missing_ok=True)
 
-    def count_opening(self, outcome: dict[str, Any]) -> int:
-        """Note that the sealed test part was opened, with what came out; returns how often that makes."""
-        openings = self.openings()
-        openings.append({"at": datetime.now(UTC).isoformat(timespec="seconds")} | outcome)
-        with _writing(self.folder / OPENINGS) as path:
-            write_json(path, {"openings": openings})
-        return len(openings)
+    def count_opening(self) -> int:
+        """Note that the sealed test part is about to be opened; returns how often that makes.
+
+        Whoever looks calls this first: a look that is killed half way was a look.
+        """
+        self.openings()
+        line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds")}).encode() + b"\n"
+        with _writing(self.folder / OPENINGS) as path, path.open("ab", buffering=0) as file:
+            written = file.write(line)
+            if written < len(line):
+                file.truncate(file.tell() - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        return len(self.openings())
 
     def openings(self) -> list[dict[str, Any]]:
         """Each opening of the sealed test part, oldest first."""
-        if not (self.folder / OPENINGS).exists():
-            return []
-        openings = self.read(OPENINGS).get("openings")
-        if not isinstance(openings, list):
-            raise RunError(f"{self.folder}: {OPENINGS} is malformed")
+        content = self._content(OPENINGS)
+        try:
+            openings = [json.loads(line) for line in content.splitlines()]
+            whole = all(isinstance(opening["at"], str) for opening in openings) and content[-1:] in (b"", b"\n")
+        except (ValueError, TypeError, LookupError, RecursionError):
+            whole = False
+        if not whole:
+            raise self._changed([OPENINGS])
         return openings
 
     def _content(self, name: str) -> bytes:
         try:
             content = (self.folder / name).read_bytes()
         except FileNotFoundError as error:
-            hint = "" if name != RESULTS else f"its training has not ended: pennyweight train --resume {self.folder}"
+            hint = "train again, or bring the original file back"
+            if name == RESULTS:
+                hint = f"its training has not ended: pennyweight train --resume {self.folder}"
             raise RunError(f"{self.folder}: {name} is missing", hint=hint) from error
         except OSError as error:
             raise RunError(f"{self.folder}: {name} cannot be read: {error}") from error
         if name in CHECKED and self.finished:
             told = self.read(RESULTS).get("sha256")
             if not isinstance(told, dict) or _sha256(content) != told.get(name):
-                raise RunError(
-                    f"{self.folder}: {name} is not what the training wrote (its checksum is not the one in {RESULTS})",
-                    hint="train again, or bring the original file back",
-                )
+                raise self._changed([name])
         return content
+
+    def _changed(self, names: list[str]) -> RunError:
+        return RunError(
+            f"{self.folder}: {' and '.join(names)} {'is' if len(names) == 1 else 'are'} not what the training wrote",
+            hint=f"bring the original file{'s' * (len(names) > 1)} back, or train again",
+        )
+
+
+def fresh_folder(stem: str) -> Path:
+    """A folder of one's own, made just now: `runs/stem-1`, or the first number that is free."""
+    runs, number = Path("runs"), 1
+    with _writing(runs):
+        runs.mkdir(exist_ok=True)
+    while True:
+        with _writing(runs / f"{stem}-{number}") as folder:
+            try:
+                folder.mkdir()
+                return folder
+            except FileExistsError:
+                number += 1
 
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _sha256_of_facts(facts: dict[str, Any]) -> str:
+    """SHA-256 of what `facts` say, whatever their order and the spaces between them."""
+    return _sha256(json.dumps(facts, sort_keys=True).encode())
 
 
 @contextmanager
@@ -161,7 +216,8 @@ def _writing(path: Path) -> Iterator[Path]:
     try:
         yield path
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
         raise RunError(
             f"{path} cannot be written: {error.strerror or error}",
-            hint="make room on the disk, or see who may write there",
+            hint="make room on the disk" if full else "choose another folder, or see who may write there",
         ) from error

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from pennyweight.data.resize import resize
 
 if TYPE_CHECKING:
-    from pennyweight.data.images import LabelledImages, Pixels, Unreadable
+    from pennyweight.data.images import LabelledImages, Pixels, Size, Unreadable
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -91,7 +91,8 @@ class Audit:
     `counts` gives images of each class in both parts. `duplicates` are exact copies and `near_duplicates` near ones,
     within a part or across; `leaked` those of both kinds between learning and test. Each lists 1,000 pairs at most,
     conflicting labels first; `…_count` counts all. `imbalance_ratio` is the largest class of the learning part over
-    the smallest, None where a class has no image. `findings` says in sentences what a reader should act upon.
+    the smallest, None where a class has no image. `sizes` counts the images of each (height, width) as they were read,
+    before anything was resized, the most common first. `findings` says in sentences what a reader should act upon.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Audit:
     input_shape: tuple[int, int, int]
     classes: tuple[str, ...]
     counts: dict[str, dict[str, int]]
+    sizes: dict[Size, int]
     unreadable: tuple[Unreadable, ...]
     duplicates: tuple[Copy, ...]
     duplicates_count: int
@@ -116,6 +118,9 @@ class Audit:
         plain = dict(vars(self))
         for pairs in ("duplicates", "near_duplicates", "leaked"):
             plain[pairs] = [copy.as_json() for copy in plain[pairs]]
+        plain["sizes"] = [
+            {"height": height, "width": width, "count": count} for (height, width), count in self.sizes.items()
+        ]
         plain["unreadable"] = [asdict(file) for file in self.unreadable]
         return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
 
@@ -161,6 +166,7 @@ def audit(images: LabelledImages) -> Audit:
         input_shape=images.input_shape,
         classes=images.class_names,
         counts=counts,
+        sizes=dict(sorted(images.sizes.items(), key=lambda entry: (-entry[1], entry[0]))),
         unreadable=images.unreadable,
         duplicates=_listed(exact),
         duplicates_count=len(exact),

@@ -1,22 +1,18 @@
 """CIFAR-10's official files: Python pickles, read without running anything that they say.
 
-A pickle is a program. This reader first walks over its opcodes, then lets it build lists, dicts, strings, integers and
-one kind of object: an array of bytes. Nothing of numpy is admitted for that; the names that such an array is
-pickled with stand for closures below, which look at what they are given and build plain values. Any other name is
-refused before it is looked up.
+A pickle is a program for a machine with a stack. This reader is such a machine, and not Python's: it knows the opcodes
+that a batch needs and refuses all others. They build texts, numbers, tuples, lists, dicts whose keys are texts, and
+one kind of object: an array of bytes. A name in a pickle is never looked up; the four that an array of bytes is
+pickled with are words here, each with its own rule.
 """
 
 from __future__ import annotations
 
-import io
-import math
 import pickle
 import pickletools
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pennyweight.core.errors import DataError
 from pennyweight.data.images import LabelledImages, Part
@@ -36,8 +32,20 @@ FILE_LIMIT_BYTES = 256 << 20
 OPCODE_LIMIT = 500_000
 """An official batch has about 30,000 opcodes: some for each label and file name, few for all pixels together."""
 
-SHARING_LIMIT = 30
-"""How often a pickle may refer back to a value: n times make tuples of tuples that take 3 ** (n / 3) steps to hash."""
+NAMES = {
+    "numpy.core.multiarray _reconstruct",
+    "numpy._core.multiarray _reconstruct",
+    "numpy ndarray",
+    "numpy dtype",
+    "_codecs encode",
+}
+"""What an array of bytes is pickled with (`encode`: Python 3 writes bytes so for Python 2)."""
+
+VALUES = {
+    *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1"),
+    *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINBYTES", "SHORT_BINBYTES"),
+}
+"""The opcodes whose argument is a value as it stands."""
 
 
 def read_cifar10(folder: Path) -> LabelledImages:
@@ -46,6 +54,8 @@ def read_cifar10(folder: Path) -> LabelledImages:
     A training batch may be missing; `notes` says which. Raises DataError for a file that is no such pickle.
     """
     present = [number for number in range(1, BATCHES + 1) if (folder / f"data_batch_{number}").is_file()]
+    if not present:
+        raise DataError(f"{folder}: none of data_batch_1 … data_batch_{BATCHES} lies there")
     batches = [_read_batch(folder / f"data_batch_{number}")[0] for number in present]
     missing = [f"data_batch_{number}" for number in range(1, BATCHES + 1) if number not in present]
     count = sum(map(len, batches))
@@ -83,7 +93,8 @@ def _read_batch(path: Path) -> tuple[Part, str]:
         raise DataError(f"{path}: not a batch of CIFAR-10: " + "; ".join(faults))
     planes = data.reshape(-1, 3, SIDE, SIDE)
     part = Part(np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), np.array(labels, np.int64))
-    return part, _text(record.get("batch_label", ""))
+    title = record.get("batch_label")
+    return part, _text(title) if isinstance(title, (bytes, str)) else ""
 
 
 def _class_names(path: Path) -> tuple[str, ...]:
@@ -95,9 +106,9 @@ def _class_names(path: Path) -> tuple[str, ...]:
     return tuple(map(_text, names))
 
 
-def _text(word: object) -> str:
+def _text(word: bytes | str) -> str:
     """Python 2 wrote its texts as bytes."""
-    return word.decode("latin-1") if isinstance(word, bytes) else str(word)
+    return word.decode("latin-1") if isinstance(word, bytes) else word
 
 
 def _read_record(path: Path) -> dict[str, Any]:
@@ -107,83 +118,131 @@ def _read_record(path: Path) -> dict[str, Any]:
     """
     if (size_bytes := path.stat().st_size) > FILE_LIMIT_BYTES:
         raise DataError(f"{path}: {size_bytes:,} bytes, the limit is {FILE_LIMIT_BYTES:,}")
-    content = path.read_bytes()
     try:
-        _check_opcodes(content)
-        record = _ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
-    except (MemoryError, RecursionError):
+        record = _unpickled(path.read_bytes())
+    except MemoryError:
         reason = "it asks for more memory than there is"
-    # A pickle that is no pickle can make its reader raise nearly anything.
+    # On bytes that are no pickle, pickletools raises nearly anything.
     except Exception as error:
-        reason = str(error) or type(error).__name__
+        reason = (str(error) or type(error).__name__)[:200]
     else:
         if isinstance(record, dict):
-            return {
-                _text(key): value.array if isinstance(value, _ByteArray) else value for key, value in record.items()
-            }
+            return record
         reason = f"it holds no dict but {type(record).__name__}"
     raise DataError(f"{path}: refused: {reason}", hint="fetch the official cifar-10-python.tar.gz again")
 
 
-def _check_opcodes(content: bytes) -> None:
-    """Refuses what would make the unpickler itself work or allocate beyond reason, before it starts."""
-    shared = 0
+def _unpickled(content: bytes) -> object:
+    """What a pickle builds of plain values and arrays of bytes.
+
+    Nothing is hashed but texts, and no value is compared, copied or written out as a whole: however deep values nest
+    or often they are shared, an opcode costs its own length. Raises pickle.UnpicklingError for what is not admitted,
+    and nearly anything for bytes that are no pickle.
+    """
+    stack: list[Any] = []
+    marks: list[int] = []
+    memo: dict[int, Any] = {}
+    argument: Any
+    left_bytes = len(content)
+
+    def popped(start: int) -> list[Any]:
+        values = stack[start:]
+        del stack[start:]
+        return values
+
     for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
         if count >= OPCODE_LIMIT:
             raise pickle.UnpicklingError(f"it has more than {OPCODE_LIMIT:,} opcodes")
-        if opcode.name.endswith("PUT") and int(str(argument)) > OPCODE_LIMIT:
-            raise pickle.UnpicklingError(f"it asks for {argument:,} memo places")
-        shared += opcode.name.endswith("GET") or opcode.name == "DUP"
-        if shared > SHARING_LIMIT:
-            raise pickle.UnpicklingError(f"it refers back to its values more than {SHARING_LIMIT} times")
+        match opcode.name:
+            case "PROTO" | "FRAME" | "STOP":
+                pass
+            case "NONE":
+                stack.append(None)
+            case "NEWTRUE" | "NEWFALSE":
+                stack.append(opcode.name == "NEWTRUE")
+            case value if value in VALUES:
+                stack.append(argument)
+            case "BINSTRING" | "SHORT_BINSTRING":
+                stack.append(argument.encode("latin-1"))
+            case "PUT" | "BINPUT" | "LONG_BINPUT":
+                memo[argument] = stack[-1]
+            case "MEMOIZE":
+                memo[len(memo)] = stack[-1]
+            case "GET" | "BINGET" | "LONG_BINGET":
+                stack.append(memo[argument])
+            case "MARK":
+                marks.append(len(stack))
+            case "TUPLE":
+                stack.append(tuple(popped(marks.pop())))
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                stack.append(tuple(popped(-int(opcode.name[-1]))))
+            case "EMPTY_LIST":
+                stack.append([])
+            case "LIST":
+                stack.append(popped(marks.pop()))
+            case "APPEND":
+                item = stack.pop()
+                stack[-1].append(item)
+            case "APPENDS":
+                items = popped(marks.pop())
+                stack[-1].extend(items)
+            case "EMPTY_DICT":
+                stack.append({})
+            case "DICT":
+                stack.append(_dict(popped(marks.pop())))
+            case "SETITEM":
+                entry = _dict(popped(-2))
+                stack[-1].update(entry)
+            case "SETITEMS":
+                entries = _dict(popped(marks.pop()))
+                stack[-1].update(entries)
+            case "GLOBAL" | "STACK_GLOBAL":
+                title = argument or " ".join(popped(-2))
+                if title not in NAMES:
+                    raise pickle.UnpicklingError(f"it names {title[:80]!r}, and an array of bytes needs no such thing")
+                stack.append(title)
+            case "REDUCE":
+                title, arguments = popped(-2)
+                made = _called(title, arguments)
+                left_bytes -= len(made) if isinstance(made, bytes) else 0
+                if left_bytes < 0:
+                    raise pickle.UnpicklingError("it makes more bytes than it has")
+                stack.append(made)
+            case "BUILD":
+                before, state = popped(-2)
+                stack.append(_filled(before, state))
+            case other:
+                raise pickle.UnpicklingError(f"it uses {other}, and a batch needs no such thing")
+    return stack.pop()
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Builds plain values and arrays of bytes."""
-
-    def find_class(self, module: str, name: str) -> Callable[..., object] | str:
-        # Fresh closures every time: whatever a pickle may hang on them is gone with it.
-        match module, name:
-            case (("numpy.core.multiarray" | "numpy._core.multiarray"), "_reconstruct"):
-                return lambda *_: _ByteArray()
-            case "numpy", "ndarray":
-                return "numpy.ndarray"  # only ever an argument, never called
-            case "numpy", "dtype":
-                return lambda kind, *_: _ByteType(kind)
-            case "_codecs", "encode":
-                return lambda text, _: text.encode("latin-1")
-        raise pickle.UnpicklingError(f"it names {f'{module}.{name}'[:80]!r}, and an array of bytes needs no such thing")
-
-    def persistent_load(self, pid: object) -> object:
-        raise pickle.UnpicklingError("it refers to something outside of itself")
+def _dict(items: list[Any]) -> dict[str, Any]:
+    """Keys and values in turn as a dict."""
+    keys = items[::2]
+    if not all(type(key) in (bytes, str) for key in keys):
+        raise pickle.UnpicklingError("it has a dict with a key that is no text")
+    return dict(zip(map(_text, keys), items[1::2], strict=True))
 
 
-class _ByteType:
-    """Stands where the pickle has numpy's dtype; of one byte without a sign, or refused."""
+def _called(title: object, arguments: object) -> object:
+    """What one of NAMES makes of its arguments: an array still without its bytes, the type of a byte, or bytes."""
+    match title, arguments:
+        case "numpy.core.multiarray _reconstruct" | "numpy._core.multiarray _reconstruct", ("numpy ndarray", *_):
+            return np.empty(0, np.uint8)
+        case "numpy dtype", ("u1" | b"u1" | "|u1" | b"|u1", *_):
+            return np.dtype(np.uint8)
+        case "_codecs encode", (str() as text, *_):
+            return text.encode("latin-1")
+    raise pickle.UnpicklingError("it makes something else than bytes (u1) and arrays of them")
 
-    __slots__ = ()
 
-    def __init__(self, kind: object) -> None:
-        if kind not in ("u1", b"u1", "|u1", b"|u1"):
-            raise pickle.UnpicklingError("it has an array of something else than bytes (u1)")
-
-    def __setstate__(self, state: object) -> None:
-        """A byte has no byte order and no fields; numpy's words about them change nothing."""
-
-
-class _ByteArray:
-    """Stands where the pickle has a numpy array, until its shape and bytes are known."""
-
-    __slots__ = ("array",)
-
-    def __init__(self) -> None:
-        self.array: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
-
-    def __setstate__(self, state: tuple[object, ...]) -> None:
-        _, shape, kind, column_major, content = state
-        if type(kind) is not _ByteType or type(content) is not bytes or type(shape) is not tuple:
-            raise pickle.UnpicklingError("it has an array of something else than bytes")
-        if not all(type(length) is int and length >= 0 for length in shape) or math.prod(shape) != len(content):
-            raise pickle.UnpicklingError(f"it has an array whose shape does not fit its {len(content):,} bytes")
-        flat = np.frombuffer(content, np.uint8)
-        self.array = flat.reshape(shape[::-1]).T if column_major else flat.reshape(shape)
+def _filled(before: object, state: object) -> object:
+    """What `_called` made, with its state; numpy's words about the byte order of a byte change nothing."""
+    match before, state:
+        case np.dtype(), _:
+            return before
+        case np.ndarray(), (_, (int() as count, int() as width), np.dtype(), bool() as by_columns, bytes() as content):
+            if min(count, width) < 0 or count * width != len(content):
+                raise pickle.UnpicklingError(f"it has an array whose shape does not fit its {len(content):,} bytes")
+            return np.frombuffer(content, np.uint8).reshape((count, width), order="F" if by_columns else "C")
+    raise pickle.UnpicklingError("it has an array of something else than rows of bytes")

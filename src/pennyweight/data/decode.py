@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
+from threading import Condition
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pennyweight.data.images import Pixels
-from pennyweight.data.resize import MODES, fit
+from pennyweight.data.resize import MODES, stretched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,31 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What makes a picture upright, by its EXIF orientation (CIPA DC-008, tag 0x0112)."""
+
+
+class Room:
+    """Bounds how many pixels are decoded at once, by all threads together."""
+
+    def __init__(self, pixels: int) -> None:
+        self._left = pixels
+        self._changed = Condition()
+
+    @contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        """Waits until there is room for so many pixels, and keeps it for the `with` block."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._left >= pixels)
+            self._left -= pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += pixels
+                self._changed.notify_all()
+
+
+ROOM = Room(PIXEL_LIMIT)
+"""Pictures that are decoded at once have no more pixels together than a single one may have, on any number of cores."""
 
 
 class UndecodableError(Exception):
@@ -83,12 +109,13 @@ def decode(path: Path, input_shape: tuple[int, int, int] | None = None) -> Pixel
         if input_shape is not None:
             side = SPARE_DETAIL * max(input_shape[:2])
             picture.draft(MODES[input_shape[2]], (side, side))
-        picture.load()
-        turn = TURNS.get(_orientation(picture))
-        plain = _plain(picture)
-        if turn is not None:
-            plain = plain.transpose(turn)
-        return fit(plain, input_shape or (plain.height, plain.width, len(plain.getbands())))
+        with ROOM.taken(picture.width * picture.height):
+            picture.load()
+            turn = TURNS.get(_orientation(picture))
+            plain = _plain(picture)
+            if turn is not None:
+                plain = plain.transpose(turn)
+            return stretched(plain, input_shape or (plain.height, plain.width, len(plain.getbands())))
 
 
 @contextmanager
@@ -107,6 +134,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise UndecodableError(_not_an_image(path)) from error
     except OSError as error:
         raise UndecodableError(error.strerror or str(error)) from error
+    except MemoryError as error:
+        raise UndecodableError("there is not enough memory to decode it") from error
     # Pillow's readers raise anything at all on bytes that they do not expect: struct.error, KeyError, SyntaxError …
     except Exception as error:
         raise UndecodableError(f"corrupt image: {error or type(error).__name__}") from error

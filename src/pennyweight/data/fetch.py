@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
+import time
 import zipfile
 import zlib
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -14,16 +17,22 @@ from typing import IO, TYPE_CHECKING
 
 import pooch
 from requests.exceptions import RequestException
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from pennyweight.core.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+OnDownload = Callable[[str, int, int], None]
+"""Is told of a download while it runs: the file, the bytes that came, and of how many (0: the server did not say)."""
 
 TIMEOUT_S = (5, 30)
 """How long a server may take to answer, and then between two pieces."""
+
+PIECE_BYTES = 1 << 18
+
+ABANDONED_S = 86_400
+"""What an unpacking has not finished in a day was left by a process that was killed."""
 
 MEMBER_LIMIT = 100_000
 """The largest published archive has 25,003 members."""
@@ -107,7 +116,7 @@ PUBLISHED: dict[str, tuple[Remote, ...]] = {
 """The files of every named set, as published."""
 
 
-def fetch(remote: Remote, folder: Path) -> Path:
+def fetch(remote: Remote, folder: Path, on_download: OnDownload | None = None) -> Path:
     """The file `folder / remote.file`, downloaded unless it lies there with the right hash.
 
     Each address is tried in turn; a file appears under its name only once it is whole and its SHA-256 agrees.
@@ -116,16 +125,15 @@ def fetch(remote: Remote, folder: Path) -> Path:
     pooch.get_logger().setLevel("WARNING")
     failures = []
     for address in remote.addresses:
-        with _Bar(remote.file) as bar:
-            try:
-                downloader = pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT_S)
-                known_hash = f"sha256:{remote.sha256}"
-                pooch.retrieve(address, known_hash, fname=remote.file, path=folder, downloader=downloader)
-                return folder / remote.file
-            except (RequestException, OSError) as error:
-                failures.append(f"{address}: {_reason(error)}")
-            except ValueError:
-                failures.append(f"{address}: what came is not the published file (its SHA-256 differs)")
+        told = _Told(remote.file, on_download) if on_download else False
+        downloader = pooch.HTTPDownloader(progressbar=told, chunk_size=PIECE_BYTES, timeout=TIMEOUT_S)
+        known_hash = f"sha256:{remote.sha256}"
+        try:
+            pooch.retrieve(address, known_hash, fname=remote.file, path=folder, downloader=downloader)
+            return folder / remote.file
+        # pooch raises ValueError where the hash differs, and says so.
+        except (RequestException, OSError, ValueError) as error:
+            failures.append(f"{address}: {_reason(error)}")
     raise DataError(f"{remote.file} could not be fetched\n  " + "\n  ".join(failures))
 
 
@@ -139,28 +147,22 @@ def _reason(error: BaseException) -> str:
     return f"{type(inner).__name__}: {inner}"
 
 
-class _Bar:
-    """A progress bar on stderr with the methods that pooch calls."""
+class _Told:
+    """Has the methods that pooch calls, and passes on what they say."""
 
-    def __init__(self, title: str) -> None:
-        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        console = Console(stderr=True)
-        self._progress = Progress(TextColumn("{task.description}"), *columns, console=console, transient=True)
-        self._task = self._progress.add_task(title, total=None)
+    def __init__(self, file: str, on_download: OnDownload) -> None:
+        self._file, self._on_download = file, on_download
+        self._received_bytes = 0
         self.total = 0
 
-    def __enter__(self) -> _Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
     def update(self, count_bytes: int) -> None:
-        self._progress.update(self._task, total=self.total or None, advance=count_bytes)
+        received_bytes = self._received_bytes + count_bytes
+        # pooch counts whole pieces, of which the last is shorter, and at the end the total once more.
+        self._received_bytes = min(received_bytes, self.total) if self.total else received_bytes
+        self._on_download(self._file, self._received_bytes, self.total)
 
     def reset(self) -> None:
-        self._progress.reset(self._task)
+        pass
 
     def close(self) -> None:
         pass
@@ -172,6 +174,7 @@ def unpack(archive: Path, folder: str, limit_bytes: int) -> Path:
     Only plain files below `folder` are written. An archive with a member that points outside, with a link or a device
     below `folder`, with too many members or with more than `limit_bytes` is refused: DataError.
     """
+    _sweep(archive.parent, folder)
     target = archive.parent / folder
     unfinished = archive.parent / f".{folder}.{os.getpid()}.part"
     try:
@@ -205,6 +208,14 @@ def unpack(archive: Path, folder: str, limit_bytes: int) -> Path:
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return target
+
+
+def _sweep(place: Path, folder: str) -> None:
+    """Removes what killed processes left of this folder."""
+    for left in place.glob(f".{folder}.*.part"):
+        with suppress(OSError):  # another process may be sweeping too
+            if time.time() - left.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(left)
 
 
 def _members(archive: Path) -> Iterator[tuple[str, int, Callable[[], IO[bytes]]]]:

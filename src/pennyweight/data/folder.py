@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from pennyweight.core.errors import DataError
+from pennyweight.core.text import visible
 from pennyweight.data.decode import UndecodableError, decode, measure, quiet_pillow
-from pennyweight.data.images import LabelledImages, Part, Pixels, Unreadable, stratified
+from pennyweight.data.images import SEALED_NOTE, LabelledImages, Part, Pixels, Size, Unreadable, seal
 from pennyweight.data.resize import check_shape
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ COMMON_SIDE = 64
 
 KEPT_SIDE_MAX = 256
 """Pictures of one size keep it up to this side; above it a set in memory is measured in GiB."""
-
-TEST_SHARE = 0.2
-"""The share of every class that is sealed where a folder has no test part."""
 
 SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
 
@@ -58,10 +56,10 @@ def read_folder(path: Path, input_shape: Shape | None = None, *, name: str = "")
     if input_shape is not None:
         check_shape(input_shape)
     if not path.is_dir():
-        raise DataError(f"there is no folder {printable(str(path))}", hint=LAYOUT)
+        raise DataError(f"there is no folder {visible(path)}", hint=LAYOUT)
     scan = _scan(path)
     _check_test_classes(scan.root, scan.files)
-    read, pixels = _decode_all(scan, input_shape)
+    read, pixels, sizes = _decode_all(scan, input_shape)
     _check_test_classes(scan.root, read)
 
     folders = {file.folder for file in read}
@@ -69,39 +67,28 @@ def read_folder(path: Path, input_shape: Shape | None = None, *, name: str = "")
     class_names = sorted({file.class_name for file in read})
     if len(class_names) < 2:
         raise DataError(
-            f"{printable(str(path))}: one class only, {printable(class_names[0])!r}; a classifier needs at least two",
+            f"{visible(path)}: one class only, {visible(class_names[0])!r}; a classifier needs at least two",
             hint=LAYOUT,
         )
     labels = np.array([class_names.index(file.class_name) for file in read], np.int64)
     count = sum(not file.sealed for file in read)
     learning, sealed = Part(pixels[:count], labels[:count]), Part(pixels[count:], labels[count:])
     if not len(sealed):
-        kept, held = stratified(labels, TEST_SHARE)
-        learning, sealed = learning.take(kept), learning.take(held)
-        scan.notes.append(f"there is no test part: {TEST_SHARE:.0%} of every class was sealed as one")
+        learning, sealed = seal(learning)
+        scan.notes.append(SEALED_NOTE)
     if scan.hidden:
         scan.notes.append(f"{scan.hidden:,} hidden or system files passed over")
     if scan.unreadable:
         scan.notes.append(f"{len(scan.unreadable):,} files could not be read and were left out")
     return LabelledImages(
-        name=name or printable(path.resolve().name),
+        name=name or visible(path.resolve().name),
         learning=learning,
         sealed=sealed,
-        class_names=tuple(map(printable, class_names)),
-        origin=f"folder {printable(str(path))}",
+        class_names=tuple(map(visible, class_names)),
+        origin=f"folder {visible(path)}",
         notes=tuple(scan.notes),
         unreadable=tuple(scan.unreadable),
-    )
-
-
-def printable(text: str) -> str:
-    r"""`text` with what cannot be printed as backslash escapes: bytes that are no UTF-8, control characters.
-
-    >>> printable("caf\udce9\n")
-    'caf\\udce9\\n'
-    """
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+        sizes=sizes,
     )
 
 
@@ -184,7 +171,7 @@ class _Scan:
 
     def shown(self, path: Path) -> str:
         """The path below the folder, printable."""
-        return printable(path.relative_to(self.root).as_posix())
+        return visible(path.relative_to(self.root).as_posix())
 
     def note(self, what: str, paths: Sequence[Path]) -> None:
         """Notes how many `paths` there are of something, and the first; nothing if there are none."""
@@ -235,7 +222,7 @@ def _named(names: set[str], folders: Sequence[Path], scan: _Scan) -> list[Path]:
 
 
 def _unlabelled(scan: _Scan, strays: Sequence[Path]) -> DataError:
-    where = printable(str(scan.root))
+    where = visible(scan.root)
     found = [f"{file.path} ({file.reason})" for file in scan.unreadable] + [scan.shown(path) for path in strays]
     if not found:
         return DataError(f"{where} is empty", hint=LAYOUT)
@@ -249,19 +236,20 @@ def _check_test_classes(root: Path, files: Sequence[_File]) -> None:
     strangers = sorted({file.class_name for file in files if file.sealed} - learning)
     if learning and strangers:
         raise DataError(
-            f"{printable(str(root))}: test has {len(strangers):,} classes of which train has no readable image: "
-            f"{_first([printable(stranger) for stranger in strangers])}",
+            f"{visible(root)}: test has {len(strangers):,} classes of which train has no readable image: "
+            f"{_first([visible(stranger) for stranger in strangers])}",
             hint="name the class folders alike in both parts, or take these out of the test part",
         )
 
 
-def _decode_all(scan: _Scan, input_shape: Shape | None) -> tuple[list[_File], Pixels]:
-    """The files that could be read, and their pictures in one array."""
+def _decode_all(scan: _Scan, input_shape: Shape | None) -> tuple[list[_File], Pixels, dict[Size, int]]:
+    """The files that could be read, their pictures in one array, and how many of these had which size."""
     paths = [file.path for file in scan.files]
     with quiet_pillow(), ThreadPoolExecutor(os.cpu_count()) as threads:
+        headers = list(threads.map(_attempt(measure), paths))
         if input_shape is None:
-            headers = zip(paths, threads.map(_attempt(measure), paths), strict=True)
-            input_shape = _common_shape({p: h for p, h in headers if not isinstance(h, UndecodableError)}, scan)
+            found = zip(paths, headers, strict=True)
+            input_shape = _common_shape({p: h for p, h in found if not isinstance(h, UndecodableError)}, scan)
         pixels = np.empty((len(paths), *input_shape), np.uint8)
 
         def fill(index: int) -> None:
@@ -275,7 +263,8 @@ def _decode_all(scan: _Scan, input_shape: Shape | None) -> tuple[list[_File], Pi
     files = [scan.files[index] for index in read]
     if all(file.sealed for file in files):
         raise _nothing_readable(scan)
-    return files, pixels if len(read) == len(paths) else pixels[read]
+    sizes = Counter(header[:2] for index in read if not isinstance(header := headers[index], UndecodableError))
+    return files, pixels if len(read) == len(paths) else pixels[read], sizes
 
 
 def _attempt(work: Callable[[Item], Result]) -> Callable[[Item], Result | UndecodableError]:
@@ -314,7 +303,7 @@ def _common_shape(shapes: dict[Path, Shape], scan: _Scan) -> Shape:
 
 
 def _nothing_readable(scan: _Scan) -> DataError:
-    where = printable(str(scan.root))
+    where = visible(scan.root)
     reasons = [f"{file.path} ({file.reason})" for file in scan.unreadable]
     if not reasons:
         return DataError(f"{where}: the class folders are empty", hint=LAYOUT)

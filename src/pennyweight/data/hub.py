@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,8 @@ import numpy as np
 import requests
 
 from pennyweight.core.errors import DataError, MissingExtraError
-from pennyweight.data.decode import UndecodableError, decode, quiet_pillow
-from pennyweight.data.images import SEALED_NOTE, LabelledImages, Part, Pixels, Unreadable, seal
+from pennyweight.data.decode import UndecodableError, decode, measure, quiet_pillow
+from pennyweight.data.images import SEALED_NOTE, LabelledImages, Part, Pixels, Size, Unreadable, seal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +26,8 @@ Shape = tuple[int, int, int]
 def read_hub(repository: str, input_shape: Shape | None = None) -> LabelledImages:
     """The set `owner/name` of the Hub, of `input_shape` or of the one size that its images have.
 
-    Code that a repository brings is never run. Raises MissingExtraError without the extra `hub`, and DataError where
-    the set cannot be fetched or holds no labelled images.
+    Code that a repository brings is never run: `datasets` has not been able to since 4.0. Raises MissingExtraError
+    without the extra `hub`, and DataError where the set cannot be fetched or holds no labelled images.
     """
     try:
         import datasets
@@ -35,7 +36,7 @@ def read_hub(repository: str, input_shape: Shape | None = None) -> LabelledImage
     try:
         if not datasets.config.HF_HUB_OFFLINE:
             requests.head(datasets.config.HF_ENDPOINT, timeout=TIMEOUT_S)
-        splits = datasets.load_dataset(repository, trust_remote_code=False)
+        splits = datasets.load_dataset(repository)
     # What is wrong may come from the network, the Hub, a file's format or the disk, each with its own kind of error.
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
@@ -69,11 +70,12 @@ def labelled(splits: Mapping[str, Any], name: str, input_shape: Shape | None = N
         raise DataError(f"hf:{name}: " + "; ".join(faults))
 
     unreadable: list[Unreadable] = []
+    sizes: Counter[Size] = Counter()
     notes = []
     parts = []
     for split in filter(None, ("train", test)):
         rows = splits[split].cast_column(image_column, datasets.Image(decode=False))
-        parts.append(_read_rows(rows, split, image_column, label_column, input_shape, unreadable))
+        parts.append(_read_rows(rows, split, image_column, label_column, input_shape, unreadable, sizes))
     if test is None:
         parts = list(seal(parts[0]))
         notes.append(SEALED_NOTE)
@@ -81,7 +83,7 @@ def labelled(splits: Mapping[str, Any], name: str, input_shape: Shape | None = N
         notes.append(f"there is no split `test`: `{test}` was sealed as the test part")
     names = tuple(features[label_column].names)
     origin = f"https://huggingface.co/datasets/{name}"
-    return LabelledImages(name, parts[0], parts[1], names, origin, tuple(notes), tuple(unreadable))
+    return LabelledImages(name, parts[0], parts[1], names, origin, tuple(notes), tuple(unreadable), sizes=sizes)
 
 
 def _read_rows(
@@ -91,12 +93,13 @@ def _read_rows(
     label_column: str,
     input_shape: Shape | None,
     unreadable: list[Unreadable],
+    sizes: Counter[Size],
 ) -> Part:
-    """The pictures and labels of one split; what cannot be read is added to `unreadable`."""
+    """The pictures and labels of one split; what cannot be read is added to `unreadable`, and to `sizes` what can."""
     images: list[Pixels] = []
     labels: list[int] = []
     with tempfile.TemporaryDirectory() as folder, quiet_pillow():
-        file = Path(folder) / "image"
+        copy = Path(folder) / "image"
         for number, row in enumerate(rows):
             label, image = row[label_column], row[image_column]
             try:
@@ -105,17 +108,35 @@ def _read_rows(
                 if image is None:
                     raise UndecodableError("no image")
                 if image["bytes"] is not None:
-                    file.write_bytes(image["bytes"])
-                images.append(decode(file if image["bytes"] is not None else Path(image["path"]), input_shape))
+                    copy.write_bytes(image["bytes"])
+                file = copy if image["bytes"] is not None else _fetched(image["path"])
+                size = measure(file)[:2]
+                images.append(decode(file, input_shape))
                 labels.append(label)
+                sizes[size] += 1
             except UndecodableError as error:
                 unreadable.append(Unreadable(f"{split}[{number}]", str(error)))
     if not images:
         raise DataError(f"split `{split}`: none of {len(rows):,} images can be read")
-    sizes = sorted({image.shape for image in images})
-    if len(sizes) > 1:
+    shapes = sorted({image.shape for image in images})
+    if len(shapes) > 1:
         raise DataError(
-            f"split `{split}`: images of {len(sizes):,} sizes, from {sizes[0]} to {sizes[-1]}",
+            f"split `{split}`: images of {len(shapes):,} sizes, from {shapes[0]} to {shapes[-1]}",
             hint="say which size they shall have, such as --input 96x96x3",
         )
     return Part(np.stack(images), np.array(labels, np.int64))
+
+
+def _fetched(path: str) -> Path:
+    """The file that a row names instead of holding its bytes, which must be one that `datasets` fetched.
+
+    The table comes from the Hub, and may name any file of this machine. Raises UndecodableError.
+    """
+    import datasets
+    from huggingface_hub import constants
+
+    real = Path(path).resolve()
+    caches = (datasets.config.HF_DATASETS_CACHE, datasets.config.DOWNLOADED_DATASETS_PATH, constants.HF_HUB_CACHE)
+    if not any(real.is_relative_to(Path(cache).resolve()) for cache in caches):
+        raise UndecodableError("it names a file that does not belong to the set")
+    return real

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,6 +15,11 @@ from pennyweight.core.errors import DataError
 
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
+Size = tuple[int, int]
+"""`(height, width)`"""
+
+CHANNELS = (1, 3)
+"""Grey or colour."""
 
 SPLIT_SEED = 20_177
 """The split is part of the data, not of a training: every training of a set sees the same parts."""
@@ -52,7 +59,8 @@ class LabelledImages:
     `learning` is what training and selection may see; the test part is handed out by `open_test` alone.
     `origin` says in words where the pictures came from and what was done to them, `notes` what a reader of figures
     must know (a missing batch, a split that we made, pictures that were resized). `source` is the text with which
-    `open_source` opens them again; it is empty where they were made in Python.
+    `open_source` opens them again; it is empty where they were made in Python. `sizes` counts the pictures of each
+    height and width as they were read, before anything was resized; that of these pictures unless told.
     Raises DataError when made from parts that do not fit together.
     """
 
@@ -64,9 +72,11 @@ class LabelledImages:
     notes: tuple[str, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
     source: str = ""
+    sizes: Mapping[Size, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         faults = []
+        hint = ""
         for title, part in (("learning", self.learning), ("test", self.sealed)):
             if part.images.dtype != np.uint8 or part.images.ndim != 4:
                 faults.append(f"{title} images must be uint8 NHWC, not {part.images.dtype} {part.images.shape}")
@@ -82,12 +92,21 @@ class LabelledImages:
             faults.append(
                 f"images of two sizes: learning {self.learning.images.shape[1:]}, test {self.sealed.images.shape[1:]}"
             )
+        elif self.learning.images.ndim == 4 and not is_picture(self.learning.images.shape[1:]):
+            shape = "x".join(map(str, self.learning.images.shape[1:]))
+            faults.append(f"images must be height x width x channels with 1 or 3 channels, not {shape}")
+            hint = "images[..., :3] is colour without alpha, images[..., :1] is the first channel as grey"
         if not len(self.learning):
             faults.append("there are no images to learn from")
         elif len(np.unique(self.learning.labels)) < 2:
             faults.append("all images have one class; a classifier needs at least two")
+        twice = [name for name, count in Counter(self.class_names).items() if count > 1]
+        if twice:
+            faults.append(f"classes of one name: {', '.join(map(repr, twice))}")
         if faults:
-            raise DataError(f"{self.name}: " + "; ".join(faults))
+            raise DataError(f"{self.name}: " + "; ".join(faults), hint)
+        if not self.sizes:
+            object.__setattr__(self, "sizes", {self.input_shape[:2]: len(self.learning) + len(self.sealed)})
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -124,6 +143,11 @@ class LabelledImages:
     def open_test(self) -> Part:
         """The test part. Whoever opens it counts it (`pennyweight evaluate` does, in the run folder)."""
         return self.sealed
+
+
+def is_picture(shape: tuple[int, ...]) -> bool:
+    """Whether `shape` is a height, a width and 1 or 3 channels."""
+    return len(shape) == 3 and min(shape) >= 1 and shape[2] in CHANNELS
 
 
 def stratified(labels: Labels, share: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image
 
 from pennyweight.core.errors import DataError
-from pennyweight.data.images import Pixels
+from pennyweight.data.images import CHANNELS, Pixels, is_picture
 
-MODES = {1: "L", 3: "RGB"}
+MODES = dict(zip(CHANNELS, ("L", "RGB"), strict=True))
 """Channels -> the name that Pillow has for them."""
 
 
@@ -29,11 +29,11 @@ def resize(pixels: Pixels, input_shape: tuple[int, int, int]) -> Pixels:
         return pixels
     resized = np.empty((len(pixels), *input_shape), np.uint8)
     for before, after in zip(pixels, resized, strict=True):
-        after[:] = fit(Image.fromarray(before[..., 0] if before.shape[2] == 1 else before), input_shape)
+        after[:] = stretched(Image.fromarray(before[..., 0] if before.shape[2] == 1 else before), input_shape)
     return resized
 
 
-def fit(picture: Image.Image, input_shape: tuple[int, int, int]) -> Pixels:
+def stretched(picture: Image.Image, input_shape: tuple[int, int, int]) -> Pixels:
     """A grey or RGB `picture` as `(height, width, channels)`, stretched and recoloured as `resize` says."""
     height, width, channels = input_shape
     if channels == 1:
@@ -48,7 +48,7 @@ def fit(picture: Image.Image, input_shape: tuple[int, int, int]) -> Pixels:
 
 def check_shape(shape: tuple[int, ...]) -> None:
     """Raises DataError unless `shape` is a height, a width and 1 or 3 channels."""
-    if len(shape) != 3 or min(shape) < 1 or shape[2] not in MODES:
+    if not is_picture(shape):
         raise DataError(
             f"images must be height x width x channels with 1 or 3 channels, not {'x'.join(map(str, shape))}",
             hint="give a shape such as 28x28x1 (grey) or 32x32x3 (colour)",

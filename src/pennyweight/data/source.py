@@ -14,7 +14,7 @@ import pooch
 from pennyweight.core.errors import DataError, unknown
 from pennyweight.data.cifar import read_cifar10
 from pennyweight.data.digits import read_digits
-from pennyweight.data.fetch import PUBLISHED, fetch, unpack
+from pennyweight.data.fetch import PUBLISHED, OnDownload, fetch, unpack
 from pennyweight.data.folder import read_folder
 from pennyweight.data.hub import read_hub
 from pennyweight.data.idx import FILES as IDX_FILES
@@ -91,12 +91,19 @@ NAMED = {
 NAMES = ("digits", *NAMED)
 
 
-def open_source(source: str, *, data_dir: Path | None = None, input_shape: Shape | None = None) -> LabelledImages:
+def open_source(
+    source: str,
+    *,
+    data_dir: Path | None = None,
+    input_shape: Shape | None = None,
+    on_download: OnDownload | None = None,
+) -> LabelledImages:
     """The labelled images that `source` names, every picture of `input_shape` if one is told.
 
     A source is one of `NAMES`, the path of a folder of class folders or of an .npz, or `hf:owner/name`. A name goes
     before a path of the same name (`./digits` is the path). Named sets are looked for in `data_dir`, in the folder
-    that PENNYWEIGHT_DATA names and in the user's cache, and else fetched into the cache.
+    that PENNYWEIGHT_DATA names and in the user's cache, and else fetched into the cache; `on_download` is told the
+    file, the bytes that came, and of how many, again and again.
     Raises UsageError for a word that is none of these, DataError where there are no usable images.
 
     >>> open_source("digits", input_shape=(16, 16, 1)).input_shape
@@ -105,7 +112,7 @@ def open_source(source: str, *, data_dir: Path | None = None, input_shape: Shape
     if input_shape is not None:
         check_shape(input_shape)
     try:
-        images = _read(source, data_dir, input_shape)
+        images = _read(source, data_dir, input_shape, on_download)
     except OSError as error:
         raise DataError(f"{source}: {error}") from error
     except MemoryError as error:
@@ -123,9 +130,11 @@ def open_source(source: str, *, data_dir: Path | None = None, input_shape: Shape
     )
 
 
-def _read(source: str, data_dir: Path | None, input_shape: Shape | None) -> LabelledImages:
+def _read(
+    source: str, data_dir: Path | None, input_shape: Shape | None, on_download: OnDownload | None
+) -> LabelledImages:
     if source in NAMES:
-        images = read_digits() if source == "digits" else _read_named(source, data_dir, input_shape)
+        images = read_digits() if source == "digits" else _read_named(source, data_dir, input_shape, on_download)
         if Path(source).exists():
             note = f"{source} is the published set; the path of that name is ./{source}"
             images = dataclasses.replace(images, notes=(*images.notes, note))
@@ -149,7 +158,9 @@ def _read(source: str, data_dir: Path | None, input_shape: Shape | None) -> Labe
     raise error
 
 
-def _read_named(name: str, data_dir: Path | None, input_shape: Shape | None) -> LabelledImages:
+def _read_named(
+    name: str, data_dir: Path | None, input_shape: Shape | None, on_download: OnDownload | None
+) -> LabelledImages:
     wanted = NAMED[name]
     cache = Path(pooch.os_cache("pennyweight"))
     roots = [*_told_folders(data_dir), cache]
@@ -159,7 +170,7 @@ def _read_named(name: str, data_dir: Path | None, input_shape: Shape | None) -> 
     landing = cache if wanted.unpacked else cache / wanted.layouts[0].folder
     try:
         for remote in PUBLISHED[name]:
-            file = fetch(remote, landing)
+            file = fetch(remote, landing, on_download)
     except DataError as error:
         raise DataError(
             f"{name} is not on this machine, and {error}\n{_looked_for(name, roots)}", hint=_hint(name)

@@ -98,6 +98,7 @@ def train(
     data_dir: Path | None = None,
     out: Path | None = None,
     device: str = "auto",
+    on_download: Callable[[str, int, int], None] | None = None,
     on_begin: Callable[[Path], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Training:
@@ -110,7 +111,10 @@ def train(
     """
     chosen = choose_device(device)
     _changed(recipe or Recipe(), recipe_file, settings)  # a wrong setting is refused before the images are read
-    images = open_source(source, data_dir=data_dir, input_shape=input_shape) if isinstance(source, str) else source
+    if isinstance(source, str):
+        images = open_source(source, data_dir=data_dir, input_shape=input_shape, on_download=on_download)
+    else:
+        images = source
     graph, initial = open_network(network, images.input_shape, images.classes)
     _check(graph, images)
     recipe = _changed(recipe or default_recipe(graph, images), recipe_file, settings)

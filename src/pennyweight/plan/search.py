@@ -148,6 +148,7 @@ def search(
     input_shape: tuple[int, int, int] | None = None,
     data_dir: Path | None = None,
     device: str = "auto",
+    on_download: Callable[[str, int, int], None] | None = None,
     on_progress: Callable[[SearchProgress], None] | None = None,
 ) -> Search:
     """The networks that were tried within about the budget's minutes, their Front, and the winner, trained fully.
@@ -162,7 +163,10 @@ def search(
     """
     began = time.perf_counter()
     minutes = budget.minutes or MINUTES
-    images = open_source(source, data_dir=data_dir, input_shape=input_shape) if isinstance(source, str) else source
+    if isinstance(source, str):
+        images = open_source(source, data_dir=data_dir, input_shape=input_shape, on_download=on_download)
+    else:
+        images = source
     considered = candidates(images.input_shape, images.classes, board)
     feasible = [each for each in considered if not budget.excesses(each.cost.to_figures())]
     if not feasible:

@@ -9,13 +9,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pennyweight.report.terminal import and_more, bar, facts, table, visible
+from pennyweight.core.text import visible
+from pennyweight.report.terminal import and_more, bar, facts, table
 
 if TYPE_CHECKING:
     from pennyweight.data.audit import Audit, Copy, Member
 
 CLASSES_SHOWN = 30
 LINES_SHOWN = 8
+SIZES_SHOWN = 5
 
 
 def audit_report(audit: Audit) -> RenderableType:
@@ -35,6 +37,7 @@ def audit_report(audit: Audit) -> RenderableType:
         Text(),
         facts(
             {
+                **_sizes(audit),
                 "largest class / smallest": ratio,
                 "exact copies": f"{audit.duplicates_count:,}",
                 "near copies": f"{audit.near_duplicates_count:,}",
@@ -67,6 +70,17 @@ def _classes(audit: Audit) -> Table:
         )
     if more := and_more(CLASSES_SHOWN, len(audit.classes)):
         rows.add_row(Text(more, style="dim"))
+    return rows
+
+
+def _sizes(audit: Audit) -> dict[str, str | Text]:
+    """The most common sizes as they were read, and the smallest and largest sides where there are several sizes."""
+    common = [f"{height:,}x{width:,} ({count:,})" for (height, width), count in audit.sizes.items()]
+    more = and_more(SIZES_SHOWN, len(common))
+    rows: dict[str, str | Text] = {"height x width as read": ", ".join([*common[:SIZES_SHOWN], *filter(None, [more])])}
+    if len(common) > 1:
+        heights, widths = zip(*audit.sizes, strict=True)
+        rows["heights, widths"] = f"{min(heights):,} … {max(heights):,}, {min(widths):,} … {max(widths):,}"
     return rows
 
 

@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pennyweight.report.terminal import and_more, facts, percent, table, visible
+from pennyweight.core.text import visible
+from pennyweight.report.terminal import and_more, facts, percent, table
 
 if TYPE_CHECKING:
     from pennyweight.fit.evaluate import Evaluation

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from pennyweight.report.terminal import and_more, table, visible
+from pennyweight.core.text import visible
+from pennyweight.report.terminal import and_more, table
 
 if TYPE_CHECKING:
     from pennyweight.net.memory import Buffer, MemoryPlan

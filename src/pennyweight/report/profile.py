@@ -8,10 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pennyweight.core.text import visible
 from pennyweight.core.units import format_milliseconds
 from pennyweight.net.ops import describe
 from pennyweight.report.memory import memory_drawing
-from pennyweight.report.terminal import bar, table, visible
+from pennyweight.report.terminal import bar, table
 
 if TYPE_CHECKING:
     from pennyweight.net.cost import Cost

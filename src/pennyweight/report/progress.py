@@ -1,4 +1,4 @@
-"""Trainings and searches while they run, on stderr: a live line in a terminal, at most a line an epoch elsewhere."""
+"""Downloads, trainings and searches while they run, on stderr: a live line in a terminal, a line a step elsewhere."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TextColumn
 
+from pennyweight.core.units import format_bytes
 from pennyweight.report.terminal import messages, percent
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class TrainingDisplay:
     def __init__(self) -> None:
         self._line = _Line()
         self._epoch = -1
+        self.download = DownloadDisplay(self._line)
 
     def __enter__(self) -> TrainingDisplay:
         return self
@@ -50,6 +52,7 @@ class SearchDisplay:
         self._line = _Line()
         self._told = 0
         self.last_run: Path | None = None
+        self.download = DownloadDisplay(self._line)
 
     def __enter__(self) -> SearchDisplay:
         return self
@@ -68,6 +71,29 @@ class SearchDisplay:
             details = [*([] if best is None else [f"best {percent(best)}"]), f"{_clock(progress.seconds_left)} left"]
             share = _share(progress.training) if progress.training else 0.0
             self._line.draw(f"{title}: {progress.network}", share, "  ".join(details))
+
+
+class DownloadDisplay:
+    """Shows how far each file has come that it is called about, while its `with` block (or the line's owner's) runs."""
+
+    def __init__(self, line: _Line | None = None) -> None:
+        self._line = line or _Line()
+        self._file = ""
+
+    def __enter__(self) -> DownloadDisplay:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._line.stop()
+
+    def __call__(self, file: str, received_bytes: int, total_bytes: int) -> None:
+        whole = [f"of {format_bytes(total_bytes)}"] if total_bytes else []
+        if self._line.live:
+            share = received_bytes / total_bytes if total_bytes else 0.0
+            self._line.draw(f"fetching {file}", share, " ".join([format_bytes(received_bytes), *whole]))
+        elif file != self._file:
+            self._line.write(" ".join([f"fetching {file}", *whole]))
+        self._file = file
 
 
 class _Line:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from pennyweight.core.text import visible
 from pennyweight.core.units import format_count, format_milliseconds, format_minutes
-from pennyweight.report.terminal import and_more, facts, table, visible
+from pennyweight.report.terminal import and_more, facts, table
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pennyweight.core.text import visible
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -42,15 +44,6 @@ def show_error(message: str, hint: str = "") -> None:
         if text:
             lines = "\n".join(map(visible, text.split("\n")))
             console.print(Text.assemble((f"{title}:", style), f" {lines}"), soft_wrap=True)
-
-
-def visible(text: object) -> str:
-    """The text with every character that a terminal would obey, or cannot print, written as an escape.
-
-    >>> visible("caf\\u00e9 \\x1b[31m")
-    'café \\\\x1b[31m'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def table(*columns: str, numbers: Sequence[str] = ()) -> Table:

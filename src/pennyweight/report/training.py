@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from rich.text import Text
 
+from pennyweight.core.text import visible
 from pennyweight.core.units import format_minutes
-from pennyweight.report.terminal import facts, visible
+from pennyweight.report.terminal import facts
 
 if TYPE_CHECKING:
     from pennyweight.fit.train import Training
