@@ -42,11 +42,8 @@ def product_type(device: torch.device, graph: Graph) -> torch.dtype:
     optimiser states stay float32 (autocast).
     """
     ops = {type(layer.op) for layer in graph.layers}
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.bfloat16
-    if device.type == "cpu" and _cpu_has_bfloat16() and Conv in ops and DepthwiseConv not in ops:
-        return torch.bfloat16
-    return torch.float32
+    faster = device.type != "cpu" or (Conv in ops and DepthwiseConv not in ops)
+    return torch.bfloat16 if faster and _multiplies_bfloat16(device) else torch.float32
 
 
 @cache
@@ -62,12 +59,16 @@ def keep_freed_memory() -> None:
         libc.mallopt(M_MMAP_THRESHOLD, 2**30)
 
 
-def _cpu_has_bfloat16() -> bool:
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
     asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, ask, lambda: False)() for ask in asks)
 
 
-def environment(device: torch.device, graph: Graph) -> dict[str, Any]:
+def environment(device: torch.device) -> dict[str, Any]:
     """What a figure's reader wants to know of the machine: versions, processor, threads, device."""
     return {
         "python": platform.python_version(),
@@ -76,5 +77,5 @@ def environment(device: torch.device, graph: Graph) -> dict[str, Any]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "products": str(product_type(device, graph)).removeprefix("torch."),
+        "multiplies_bfloat16": _multiplies_bfloat16(device),
     }

@@ -143,7 +143,7 @@ def train(
             "normalisation": asdict(normalisation),
         },
         graph=graph.to_json(),
-        environment=environment(chosen, graph),
+        environment=environment(chosen),
     )
     asked = {name: run.checksum(name) for name in ASKED}
     run.save(_packed(state, asked))
