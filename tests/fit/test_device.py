@@ -26,16 +26,16 @@ def test_a_device_that_is_not_here_is_an_error_that_says_which_are(wish: str) ->
 
 
 def test_the_cpu_multiplies_in_a_type_that_autocast_has_there(conv_net: Graph) -> None:
-    chosen = product_type(torch.device("cpu"), conv_net)
+    chosen = product_type(torch.device("cpu"), conv_net, batch=64)
     assert chosen in (torch.float32, torch.bfloat16)
     with torch.autocast("cpu", chosen, enabled=chosen != torch.float32):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert product.dtype == chosen
 
 
-def test_dense_and_depthwise_networks_multiply_in_float32_on_the_cpu(mlp: Graph) -> None:
+def test_dense_networks_on_small_batches_and_depthwise_ones_multiply_in_float32_on_the_cpu(mlp: Graph) -> None:
     for graph in (mlp, build_network("separable", (8, 8, 1), 10)):
-        assert product_type(torch.device("cpu"), graph) == torch.float32
+        assert product_type(torch.device("cpu"), graph, batch=64) == torch.float32
 
 
 def test_the_environment_is_plain_json() -> None:

@@ -34,15 +34,19 @@ def choose_device(wish: str = "auto") -> torch.device:
     return torch.device(wish)
 
 
-def product_type(device: torch.device, graph: Graph) -> torch.dtype:
+DENSE_BATCH_MIN = 512
+"""From this batch on dense layers gain by bfloat16 on a CPU; below it casting the weights costs more."""
+
+
+def product_type(device: torch.device, graph: Graph, batch: int) -> torch.dtype:
     """bfloat16 where the device multiplies it natively and it makes this graph faster, else float32.
 
-    Natively: CUDA from Ampere on, and CPUs with AVX-512 BF16 or AMX. On CPUs it was slower for dense layers alone, and
-    up to 18 times slower for the backward pass of depthwise convolutions. Weights, sums of batch norms, losses and
-    optimiser states stay float32 (autocast).
+    Natively: CUDA from Ampere on, and CPUs with AVX-512 BF16 or AMX. On CPUs it was slower for dense layers on small
+    batches, and up to 18 times slower for the backward pass of depthwise convolutions. Weights, sums of batch norms,
+    losses and optimiser states stay float32 (autocast).
     """
     ops = {type(layer.op) for layer in graph.layers}
-    faster = device.type != "cpu" or (Conv in ops and DepthwiseConv not in ops)
+    faster = device.type != "cpu" or (DepthwiseConv not in ops and (Conv in ops or batch >= DENSE_BATCH_MIN))
     return torch.bfloat16 if faster and _multiplies_bfloat16(device) else torch.float32
 
 

@@ -88,13 +88,13 @@ def fit(
     """
     module, device = state.module, next(state.module.parameters()).device
     keep_freed_memory()
-    products = product_type(device, state.graph)
     images, labels = as_tensor(train.images), as_tensor(train.labels).to(device)
     teacher = None if teacher_logits is None else teacher_logits.to(device)
     classes = state.graph.classes
     weight = _class_weights(labels, classes) if recipe.class_weights == "balanced" else None
     mean, scale = normalisation.tensors(device)
     batch = min(recipe.batch, len(labels))
+    products = product_type(device, state.graph, batch)
     steps = len(labels) // batch
 
     while state.epoch < recipe.epochs and not _out_of_patience(state, recipe):
