@@ -3,7 +3,8 @@
 All see the same training and validation images for the same number of epochs; the test part stays sealed. Ours runs
 with its default recipe, with the plain loop's own batch, optimiser and augmentation, and on MNIST, where Keras
 augments nothing, with a recipe for speed. Keras runs with larger batches too. The first epoch warms up and is left
-out of all speeds. Ours multiplies in bfloat16 where `fit/device.py` says that this processor gains by it; the others in float32.
+out of all speeds. Ours multiplies in bfloat16 where `fit/device.py` says that this processor gains by it; the others
+in float32.
 """
 
 from __future__ import annotations
