@@ -46,8 +46,11 @@ TRIALS_MAX = 24
 TRIALS_AIM = 10
 """Short trainings that the screening time is cut for; where they end sooner, there are more, up to the maximum."""
 
-FINAL_MARGIN = 0.9
+FINAL_MARGIN = 0.85
 """Of the time that is left, for a full training whose pace is known from its short one."""
+
+GRACE = 0.2
+"""Of the minutes, by which a training that turns out slower than its pace may overrun; then it is stopped."""
 
 SHORT_SHARE = 0.25
 """Of the epochs of a full training, at most, for a short one."""
@@ -127,6 +130,10 @@ class Search:
         }
 
 
+class _OutOfTimeError(Exception):
+    """The minutes are over while something still trains."""
+
+
 @dataclass(frozen=True, slots=True)
 class SearchProgress:
     """Where a search stands; `training` is where the current training stands, None between two."""
@@ -183,6 +190,8 @@ def search(
 
     def attempt(each: Candidate, epochs: int, title: str, *, final: bool = False) -> Entry:
         def tell(training: Progress | None) -> None:
+            if trials and left() < -GRACE * minutes * 60:
+                raise _OutOfTimeError
             if on_progress is not None:
                 on_progress(SearchProgress(each.graph.text, tuple(trials), final, left(), training))
 
@@ -213,6 +222,9 @@ def search(
                 trials.append(attempt(each, max(epochs, 1), f"trial-{number:02}"))
         except TrainingError as error:
             notes.append(f"{each.graph.text} was left out: {error}")
+        except _OutOfTimeError:
+            notes.append(f"{each.graph.text} was left out: it turned out slower than the time that was left")
+            break
         write_json(folder / "search.json", {"trials": [entry.as_json() for entry in trials], "notes": notes})
     if not trials:
         raise TrainingError("none of the networks that fit could be trained: " + "; ".join(notes))
@@ -225,10 +237,16 @@ def search(
         epochs = min(wanted, int(FINAL_MARGIN * left() * best.epochs / best.seconds))
         if epochs <= best.epochs:
             break
+        title = f"full-{len(trials) + 1:02}"
         try:
-            full = attempt(winner, epochs, f"full-{len(trials) + 1:02}", final=True)
+            full = attempt(winner, epochs, title, final=True)
         except TrainingError as error:
             notes.append(f"the full training of {best.network} failed: {error}")
+            break
+        except _OutOfTimeError:
+            notes.append(
+                f"the full training was stopped, as time was over: pennyweight train --resume {folder / title}"
+            )
             break
         # It supersedes the short one of the same network, whichever was luckier on validation.
         standing = [entry for entry in standing if entry is not best] + [full]
