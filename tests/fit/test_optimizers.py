@@ -131,7 +131,7 @@ def test_muon_takes_filters_and_narrow_matrices_but_neither_the_last_layer_nor_w
     assert all(name.startswith("conv") for name in vgg)
 
 
-def test_muon_gives_filters_before_a_batch_norm_back_the_norm_that_they_began_with() -> None:
+def test_muon_gives_filters_back_the_norm_that_they_began_with() -> None:
     graph = build_network("pooled-resnet:width=8", (8, 8, 1), 10)
     module = to_module(graph, seed=0)
     muon = make_optimizers(graph, module, Recipe(optimizer="muon"))[-1]

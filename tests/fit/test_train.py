@@ -273,6 +273,16 @@ def test_a_full_disk_is_told_and_the_training_resumes_from_what_was_saved(
     assert outcome(resume(folder, digits)) == outcome(straight)
 
 
+def test_a_disk_that_is_full_from_the_first_leaves_the_folder_free(
+    tmp_path: Path, digits: LabelledImages, mlp: Graph, full_disk: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    folder = tmp_path / "run"
+    with full_disk(6000), pytest.raises(RunError, match="cannot be written"):
+        train(digits, mlp, recipe=RECIPE, out=folder, device="cpu")
+    assert not folder.exists()
+    train(digits, mlp, recipe=RECIPE, out=folder, device="cpu")
+
+
 def test_a_training_is_not_begun_over_another(tmp_path: Path, digits: LabelledImages, mlp: Graph) -> None:
     folder = begun(tmp_path / "run", digits, mlp)
     before = {path: path.read_bytes() for path in folder.iterdir()}

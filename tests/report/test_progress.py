@@ -15,8 +15,8 @@ def test_outside_of_a_terminal_an_epoch_is_told_once(capsys: pytest.CaptureFixtu
     assert out == ""
     assert err.splitlines() == [
         "epoch 1/3  loss 0.500  1,234 images/s  1:15 left",
-        "epoch 2/3  loss 0.500  validation 90.00 %  1,234 images/s  1:15 left",
-        "epoch 3/3  loss 0.500  validation 90.00 %  1,234 images/s  1:15 left",
+        "epoch 2/3  loss 0.500  validation 90.00 % after epoch 1  1,234 images/s  1:15 left",
+        "epoch 3/3  loss 0.500  validation 90.00 % after epoch 2  1,234 images/s  1:15 left",
     ]
 
 

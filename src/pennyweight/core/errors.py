@@ -61,7 +61,7 @@ class MissingExtraError(PennyweightError):
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(
             f"{feature} needs the extra `{extra}`, which is not installed",
-            hint=f"pip install 'pennyweight[{extra}]'",
+            hint=f"in the project's folder: pip install -e '.[{extra}]'",
         )
 
 

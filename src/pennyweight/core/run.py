@@ -19,7 +19,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,6 +113,13 @@ class Run:
         """Replace the checkpoint."""
         with _writing(self.folder / CHECKPOINT) as path:
             write_bytes(path, checkpoint)
+
+    def withdraw(self) -> None:
+        """Take a run away again that could not even begin, so that its folder is free."""
+        for name in (SETTINGS, GRAPH, ENVIRONMENT, CHECKPOINT, OPENINGS):
+            (self.folder / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def checksum(self, name: str) -> str:
         """SHA-256 of the file called `name`: 64 hexadecimal digits."""

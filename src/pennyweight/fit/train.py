@@ -146,7 +146,11 @@ def train(
         environment=environment(chosen),
     )
     asked = {name: run.checksum(name) for name in ASKED}
-    run.save(_packed(state, asked))
+    try:
+        run.save(_packed(state, asked))
+    except RunError:
+        run.withdraw()
+        raise
     if on_begin is not None:
         on_begin(run.folder)
     return _go_on(run, asked, state, images, recipe, normalisation, teacher, on_progress)

@@ -10,11 +10,14 @@ moved instead.
 from __future__ import annotations
 
 import copy
+import io
+import logging
 import math
 import operator
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NoReturn
 
@@ -36,6 +39,16 @@ BATCH = 2
 NO_PADDING: Padding = (0, 0, 0, 0)
 
 
+@contextmanager
+def _silent_logging() -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def trace(module: nn.Module, input_shape: Shape, text: str) -> tuple[Graph, dict[str, Tensor]]:
     """The Graph that `module` computes on images `(height, width, channels)`, and its weights by the Graph's names.
 
@@ -53,7 +66,9 @@ def trace(module: nn.Module, input_shape: Shape, text: str) -> tuple[Graph, dict
             frozen = copy.deepcopy(module).cpu().float().eval()
             with torch.no_grad():
                 frozen(image)  # What is wrong with the module itself is told more plainly here than by the export.
-            exported = torch.export.export(frozen, (image,), strict=False)
+            # What torch writes about a failed export says nothing that the error does not.
+            with redirect_stderr(io.StringIO()), _silent_logging():
+                exported = torch.export.export(frozen, (image,), strict=False)
     except Exception as error:
         raise GraphError(
             f"{text} fails on images of {ops.describe(input_shape)}: {describe_error(error)}",

@@ -25,13 +25,17 @@ def evaluation_report(evaluation: Evaluation, width: int) -> RenderableType:
     drawn = matrix if matrix and _cells(matrix) <= width else _worst(evaluation)
     figures: dict[str, str | Text] = {
         "accuracy": Text(str(evaluation.accuracy), style="bold"),
-        "images": f"the {evaluation.part} part of {visible(evaluation.source)}",
+        "images": f"{_part(evaluation.part)} of {visible(evaluation.source)}",
         "loss": f"{evaluation.loss:.4f}",
         "run": visible(evaluation.run),
     }
-    if evaluation.opened:
+    if evaluation.opened and evaluation.part == "test":
         figures["test part opened"] = "once" if evaluation.opened == 1 else f"{evaluation.opened:,} times"
     return Group(facts(figures), Text(), drawn)
+
+
+def _part(part: str) -> str:
+    return "all" if part == "all" else f"the {part} part"
 
 
 def opened_too_often(evaluation: Evaluation) -> str:

@@ -32,7 +32,7 @@ class TrainingDisplay:
 
     def __call__(self, progress: TrainingProgress) -> None:
         epoch = f"epoch {progress.epoch + 1}/{progress.epochs}"
-        validation = _validation(progress.validation_accuracy)
+        validation = _validation(progress)
         pace = f"{progress.images_per_s:,.0f} images/s"
         details = [f"loss {progress.loss:.3f}", *validation, pace, f"{_clock(progress.seconds_left)} left"]
         if self._line.live:
@@ -129,8 +129,10 @@ def _share(progress: TrainingProgress) -> float:
     return (progress.epoch + progress.step / progress.steps) / progress.epochs
 
 
-def _validation(accuracy: float | None) -> list[str]:
-    return [] if accuracy is None else [f"validation {percent(accuracy)}"]
+def _validation(progress: TrainingProgress) -> list[str]:
+    """The last validation accuracy, and after which epoch it was taken."""
+    accuracy = progress.validation_accuracy
+    return [] if accuracy is None else [f"validation {percent(accuracy)} after epoch {progress.epoch}"]
 
 
 def _clock(seconds: float) -> str:

@@ -30,7 +30,8 @@ def search_report(search: Search, width: int) -> RenderableType:
         Text.assemble(("What was possible", "bold"), f"  {visible(search.source)}{board}"),
         Text(
             f"{search.budget}; {search.feasible:,} of {search.considered:,} networks fit, "
-            f"{len(search.trials):,} were trained in {format_minutes(search.minutes)}",
+            f"{len({entry.network for entry in search.trials}):,} were tried in {len(search.trials):,} trainings and "
+            f"{format_minutes(search.minutes)}",
             style="dim",
         ),
         Text(),

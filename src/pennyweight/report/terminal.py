@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,20 @@ if TYPE_CHECKING:
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
+NARROWEST = 80
+"""Cells that a report gets at least: in a narrower terminal its lines wrap, but no figure is cut."""
+
+PIPE = 120
+"""Cells that a report gets where there is no terminal and COLUMNS does not tell."""
+
+
 def output() -> Console:
     """The console for results: stdout."""
-    return Console(highlight=False, markup=False, emoji=False)
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal and not os.environ.get("COLUMNS"):
+        console.width = PIPE
+    console.width = max(console.width, NARROWEST)
+    return console
 
 
 def messages() -> Console:
