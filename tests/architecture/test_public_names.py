@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,8 @@ def test_the_probe_sees_what_is_loaded() -> None:
 def test_a_quick_verb_loads_neither_torch_nor_numpy(arguments: list[str]) -> None:
     loaded = _loaded(f"from pennyweight.__main__ import main\nassert main({arguments!r}) == 0")
     assert loaded <= {"typer", "rich"}
+
+
+def test_the_version_is_the_one_that_is_packaged() -> None:
+    with (Path(__file__).parents[2] / "pyproject.toml").open("rb") as file:
+        assert pennyweight.__version__ == tomllib.load(file)["project"]["version"]

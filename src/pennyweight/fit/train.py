@@ -18,9 +18,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-import pennyweight
 from pennyweight.core.errors import GraphError, PennyweightError, RunError, TrainingError, UsageError
 from pennyweight.core.run import ASKED, CHECKPOINT, RESULTS, SETTINGS, WEIGHTS, Run, fresh_folder
+from pennyweight.core.version import VERSION
 from pennyweight.data.images import LabelledImages, Part
 from pennyweight.data.source import open_source
 from pennyweight.fit.accuracy import Accuracy
@@ -130,7 +130,7 @@ def train(
     run = Run.create(
         out or fresh_folder(_stem(images.name, graph.text)),
         settings={
-            "pennyweight": pennyweight.__version__,
+            "pennyweight": VERSION,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "source": images.source,
             "input_shape": list(images.input_shape),
