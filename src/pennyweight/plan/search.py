@@ -233,28 +233,27 @@ def search(
         raise TrainingError("none of the networks that fit could be trained: " + "; ".join(notes))
 
     standing = list(trials)
-    while True:
-        best = min(standing, key=_axes)
-        winner = next(each for each in feasible if each.graph.text == best.network)
-        wanted = default_recipe(winner.graph, images).epochs
-        epochs = min(wanted, int(FINAL_MARGIN * left() * best.epochs / best.seconds))
-        if epochs <= best.epochs:
+    by_text = {each.graph.text: each for each in feasible}
+    full_epochs = {entry.network: default_recipe(by_text[entry.network].graph, images).epochs for entry in trials}
+    while short := [entry for entry in standing if entry.epochs < full_epochs[entry.network]]:
+        first = min(short, key=_axes)
+        epochs = min(full_epochs[first.network], int(FINAL_MARGIN * left() * first.epochs / first.seconds))
+        if epochs <= first.epochs:
             break
         title = f"full-{len(trials) + 1:02}"
         try:
-            full = attempt(winner, epochs, title, final=True)
+            full = attempt(by_text[first.network], epochs, title, final=True)
         except TrainingError as error:
-            notes.append(f"the full training of {best.network} failed: {error}")
+            notes.append(f"the full training of {first.network} failed: {error}")
             break
         except _OutOfTimeError:
-            notes.append(
-                f"the full training was stopped, as time was over: pennyweight train --resume {folder / title}"
-            )
+            notes.append(f"a full training was stopped, as time was over: pennyweight train --resume {folder / title}")
             break
         # It supersedes the short one of the same network, whichever was luckier on validation.
-        standing = [entry for entry in standing if entry is not best] + [full]
+        standing = [entry for entry in standing if entry is not first] + [full]
         trials.append(full)
-    if best.epochs < wanted:
+    best = min(standing, key=_axes)
+    if best.epochs < (wanted := full_epochs[best.network]):
         notes.append(f"the winner had {best.epochs} of the {wanted} epochs of a full training: give more --minutes")
     notes.append(
         f"the winner is the best of {len(trials)} on the validation part, so that figure is optimistic; "
