@@ -52,7 +52,7 @@ def search(
 ) -> None:
     """The most accurate network that a budget allows.
 
-    Only networks that are known to fit are trained: each shortly, the winner fully. Out come the winner, the front
+    Only networks that are known to fit are trained: each shortly, the best fully. Out come the winner, the front
     (what no other network beats on every axis) and all that was tried.
     """
     from pennyweight.core import units
