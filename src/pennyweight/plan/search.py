@@ -1,8 +1,8 @@
 """`pennyweight search`: which network, among those that fit a budget, is the most accurate.
 
 First form: a random draw from four families, every candidate costed before anything is trained, a short training each,
-and full ones for the best while the minutes last. What is chosen is chosen on the validation part; the sealed test part is opened once, in
-the end, for the networks on the Front.
+and full ones for the best while the minutes last. What is chosen is chosen on the validation part; the sealed test
+part is opened once, in the end, for the networks on the Front.
 """
 
 from __future__ import annotations
