@@ -63,8 +63,8 @@ RACES = (
         "mlp:hidden=80-60-50",
         optimizer="adam",
         epochs=20,
-        keras_batches=(BATCH, 512, 1024),
-        fast=Recipe(batch=1024, optimizer="adamw", learning_rate=0.01, weight_decay=0.01),
+        keras_batches=(BATCH, 512, 2048),
+        fast=Recipe(batch=2048, optimizer="adamw", learning_rate=0.02, weight_decay=0.1),
     ),
     Race("cifar10", "resnet8", optimizer="sgd", epochs=4, keras_batches=(BATCH, 512)),
 )

@@ -7,6 +7,8 @@ openings.jsonl           a line for each time that the sealed test part was open
 checkpoint.safetensors   while training: everything that the next epoch needs; gone when it has ended
 weights.safetensors      when it has ended: parameters and running statistics
 results.json             when it has ended: curves, figures, the checksums of settings, graph and weights, and its own
+failure.json             where the loss stopped being a number: in which epoch, and in which words
+evaluations/*.json       what `evaluate` found, one file a part or other source, the latest look only
 
 Checksums tell of accidents and careless edits. They are no proof against forgery: whoever writes a file can write its
 checksum too, or take lines out of openings.jsonl.
@@ -30,6 +32,7 @@ from pennyweight.core.files import DRAFT, write_bytes, write_json
 
 SETTINGS, GRAPH, ENVIRONMENT, OPENINGS = "settings.json", "graph.json", "environment.json", "openings.jsonl"
 CHECKPOINT, WEIGHTS, RESULTS = "checkpoint.safetensors", "weights.safetensors", "results.json"
+FAILURE, EVALUATIONS = "failure.json", "evaluations"
 
 ASKED = (SETTINGS, GRAPH)
 """The files that a training follows from. Its checkpoint holds their checksums."""
@@ -131,7 +134,7 @@ class Run:
             raise self._changed(changed)
 
     def finish(self, weights: bytes, results: dict[str, Any], asked: Mapping[str, str]) -> None:
-        """Write the weights and then the results; remove the checkpoint, and drafts that a kill left behind.
+        """Write the weights and then the results; remove the checkpoint, and what failures and kills left behind.
 
         `asked` holds the checksums of the files with which the training began: changed since, they raise RunError.
         """
@@ -141,7 +144,7 @@ class Run:
         results = results | {"sha256": {**asked, WEIGHTS: _sha256(weights)}}
         with _writing(self.folder / RESULTS) as path:
             write_json(path, results | {OWN_CHECKSUM: _sha256_of_facts(results)})
-        for leftover in (self.folder / CHECKPOINT, *self.folder.glob(f".*{DRAFT}")):
+        for leftover in (self.folder / CHECKPOINT, self.folder / FAILURE, *self.folder.glob(f".*{DRAFT}")):
             leftover.unlink(missing_ok=True)
 
     def count_opening(self) -> int:
@@ -170,6 +173,25 @@ class Run:
         if not whole:
             raise self._changed([OPENINGS])
         return openings
+
+    def note_failure(self, facts: dict[str, Any]) -> None:
+        """Keep what ended a training before its time: `epoch` (from 1), `what` and `hint`."""
+        with _writing(self.folder / FAILURE) as path:
+            write_json(path, facts)
+
+    def failure(self) -> dict[str, Any] | None:
+        """What ended the training before its time; None where nothing did."""
+        return self.read(FAILURE) if (self.folder / FAILURE).is_file() else None
+
+    def keep_evaluation(self, name: str, facts: dict[str, Any]) -> None:
+        """Replace the evaluation called `name`, a plain word such as `test`."""
+        with _writing(self.folder / EVALUATIONS / f"{name}.json") as path:
+            write_json(path, facts)
+
+    def evaluations(self) -> dict[str, dict[str, Any]]:
+        """Each evaluation by its name, in alphabetic order."""
+        paths = sorted((self.folder / EVALUATIONS).glob("*.json"))
+        return {path.stem: self.read(f"{EVALUATIONS}/{path.name}") for path in paths}
 
     def _content(self, name: str) -> bytes:
         try:

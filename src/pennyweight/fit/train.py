@@ -266,16 +266,20 @@ def _go_on(
     on_progress: Callable[[Progress], None] | None,
 ) -> Training:
     part, validation = images.split(recipe.validation)
-    weights = fit(
-        state,
-        part,
-        validation,
-        normalisation,
-        recipe,
-        teacher_logits=teacher,
-        on_progress=on_progress,
-        on_epoch=lambda state: run.save(_packed(state, asked)),
-    )
+    try:
+        weights = fit(
+            state,
+            part,
+            validation,
+            normalisation,
+            recipe,
+            teacher_logits=teacher,
+            on_progress=on_progress,
+            on_epoch=lambda state: run.save(_packed(state, asked)),
+        )
+    except TrainingError as error:
+        run.note_failure({"epoch": state.epoch + 1, "what": str(error), "hint": error.hint})
+        raise
     state.module.load_state_dict(weights)
     correct = 0
     if len(validation):
