@@ -5,16 +5,21 @@ The numbers come from trainings on MNIST and CIFAR-10 that `docs/log.md` tells o
 
 from __future__ import annotations
 
+import math
+
 from pennyweight.data.images import LabelledImages
 from pennyweight.fit.recipe import Recipe
 from pennyweight.net.graph import Graph
-from pennyweight.net.ops import BatchNorm, Conv
+from pennyweight.net.ops import BatchNorm, Conv, DepthwiseConv
 
 IMAGES_SEEN = 800_000
 """Images that a training sees: many epochs of a small set, few of a large one. Dense layers alone see twice as many."""
 
 EPOCHS = (15, 100)
 """The fewest and the most epochs."""
+
+DEEP = 16
+"""Convolutions from which on the learning rate falls with the root of their number: MobileNetV2 has 52."""
 
 MIRRORS = {"mnist": False, "digits": False, "svhn": False, "fashion-mnist": True, "cats-vs-dogs": True}
 """Whether a mirrored image is still one of its class, in sets that we know. Of others colour ones are mirrored."""
@@ -34,14 +39,16 @@ def default_recipe(graph: Graph, images: LabelledImages) -> Recipe:
     photo = side >= PHOTO_PIXELS
     fewest, most = EPOCHS
     ops = {type(layer.op) for layer in graph.layers}
-    convolutional = Conv in ops
+    convolutions = sum(isinstance(layer.op, Conv | DepthwiseConv) for layer in graph.layers)
+    convolutional = convolutions > 0
     fragile = convolutional and BatchNorm not in ops
     batch = 64 if count < 4_000 else 128 if count < 20_000 else 256
+    muon_rate = 0.12 * batch / 256 * min(1.0, math.sqrt(DEEP / convolutions)) if convolutional else 0.02
     return Recipe(
         epochs=min(max(round(IMAGES_SEEN * (1 if convolutional else 2) / count), fewest), most),
         batch=batch,
         optimizer="adamw" if fragile else "muon",
-        learning_rate=0.001 if fragile else 0.12 * batch / 256 if convolutional else 0.02,
+        learning_rate=0.001 if fragile else muon_rate,
         flip=MIRRORS.get(images.name, channels == 3),
         shift=0 if photo else round(side / (16 if convolutional else 28)),
         crop=0.6 if photo else 1.0,
