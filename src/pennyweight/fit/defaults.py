@@ -5,8 +5,6 @@ The numbers come from trainings on MNIST and CIFAR-10 that `docs/log.md` tells o
 
 from __future__ import annotations
 
-import math
-
 from pennyweight.data.images import LabelledImages
 from pennyweight.fit.recipe import Recipe
 from pennyweight.net.graph import Graph
@@ -19,7 +17,7 @@ EPOCHS = (15, 100)
 """The fewest and the most epochs."""
 
 DEEP = 16
-"""Convolutions from which on the learning rate falls with the root of their number: MobileNetV2 has 52."""
+"""Convolutions from which on the learning rate falls with their number: MobileNetV2 has 52."""
 
 MIRRORS = {"mnist": False, "digits": False, "svhn": False, "fashion-mnist": True, "cats-vs-dogs": True}
 """Whether a mirrored image is still one of its class, in sets that we know. Of others colour ones are mirrored."""
@@ -43,7 +41,7 @@ def default_recipe(graph: Graph, images: LabelledImages) -> Recipe:
     convolutional = convolutions > 0
     fragile = convolutional and BatchNorm not in ops
     batch = 64 if count < 4_000 else 128 if count < 20_000 else 256
-    muon_rate = 0.12 * batch / 256 * min(1.0, math.sqrt(DEEP / convolutions)) if convolutional else 0.02
+    muon_rate = 0.12 * batch / 256 * min(1.0, DEEP / convolutions) if convolutional else 0.02
     return Recipe(
         epochs=min(max(round(IMAGES_SEEN * (1 if convolutional else 2) / count), fewest), most),
         batch=batch,
