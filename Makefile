@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup fix check test demo bench clean
+DIST_VENV := $(VENV)-dist
+
+.PHONY: setup fix check test demo docs dist bench clean
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
@@ -30,10 +32,24 @@ test: $(READY)
 demo: $(READY)
 	$(BIN)/pennyweight search digits --board ch32v003 --minutes 2
 
+# The site, in site/. A link that leads nowhere fails.
+docs: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/mkdocs build --quiet
+
+# The source distribution and the wheel, in dist/; the wheel is installed in an empty environment and does the demo's job.
+dist: $(READY)
+	rm -rf dist $(DIST_VENV)
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m venv $(DIST_VENV)
+	$(DIST_VENV)/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
+	cd dist && ../$(DIST_VENV)/bin/pennyweight search digits --board ch32v003 --minutes 0.3
+	rm -rf $(DIST_VENV)
+
 # Long: trains on real data against peers, and needs the extra `bench`.
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	for claim in costing training_speed mnist cifar10; do $(BIN)/python bench/$$claim.py || exit 1; done
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(DIST_VENV) dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -19,6 +19,7 @@ _PLACES = {
     "LabelledImages": "data.images",
     "Part": "data.images",
     "audit": "data.audit",
+    "compare": "fit.compare",
     "open_source": "data.source",
     "Graph": "net.graph",
     "build_network": "net.zoo",
@@ -26,10 +27,13 @@ _PLACES = {
     "profile": "net.profile",
     "to_module": "net.module",
     "Recipe": "fit.recipe",
+    "diagnose": "fit.diagnose",
+    "doctor": "fit.doctor",
     "evaluate": "fit.evaluate",
     "resume": "fit.train",
     "train": "fit.train",
     "search": "plan.search",
+    "write_report": "report.html.page",
 }
 
 __all__ = ["__version__", *sorted(_PLACES)]
@@ -43,6 +47,9 @@ if TYPE_CHECKING:
     from pennyweight.data.images import LabelledImages as LabelledImages
     from pennyweight.data.images import Part as Part
     from pennyweight.data.source import open_source as open_source
+    from pennyweight.fit.compare import compare as compare
+    from pennyweight.fit.diagnose import diagnose as diagnose
+    from pennyweight.fit.doctor import doctor as doctor
     from pennyweight.fit.evaluate import evaluate as evaluate
     from pennyweight.fit.recipe import Recipe as Recipe
     from pennyweight.fit.train import resume as resume
@@ -53,6 +60,7 @@ if TYPE_CHECKING:
     from pennyweight.net.profile import profile as profile
     from pennyweight.net.zoo import build_network as build_network
     from pennyweight.plan.search import search as search
+    from pennyweight.report.html.page import write_report as write_report
 
 
 def __getattr__(name: str) -> Any:

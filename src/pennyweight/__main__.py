@@ -1,17 +1,13 @@
-"""`pennyweight` and `python -m pennyweight`."""
+"""`pennyweight` and `python -m pennyweight`.
+
+Whatever takes time to import is imported inside `main`, where Ctrl-C is met.
+"""
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Sequence
-
-from typer.exceptions import TyperException
-
-from pennyweight.cli.app import command
-from pennyweight.core.errors import PennyweightError
-from pennyweight.report.terminal import show_error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,9 +16,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     `arguments` are those of the process unless given; without any, the help page is printed.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    try:
+        return _answer(given)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough; nothing that is left in the buffer may complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _answer(given: list[str]) -> int:
+    """The exit code, once what went wrong is told on stderr."""
+    from typer.exceptions import TyperException
+
+    from pennyweight.cli.app import command
+    from pennyweight.core.errors import PennyweightError
+    from pennyweight.report.terminal import plain_streams, show_error
+
+    plain_streams()
     try:
         code = command().main(given or ["--help"], prog_name="pennyweight", standalone_mode=False)
         sys.stdout.flush()
@@ -34,9 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         show_error(error.format_message(), f"{context.command_path} --help" if context else "")
         return error.exit_code
     except BrokenPipeError:
-        # Whoever read our output has enough; nothing that is left in the buffer may complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        raise
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         show_error(f"{place}{error.strerror or error}")

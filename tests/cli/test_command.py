@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,21 @@ import pytest
 
 from pennyweight.__main__ import main
 from pennyweight.cli.output import finite
+from pennyweight.cli.page import CHOOSE, EXAMPLE, JUDGE, KEEP, LOOK, TRAIN
 
-VERBS = ("data", "networks", "boards", "profile", "train", "evaluate", "search")
+VERBS = (
+    "data",
+    "networks",
+    "boards",
+    "profile",
+    "train",
+    "evaluate",
+    "diagnose",
+    "compare",
+    "search",
+    "report",
+    "doctor",
+)
 
 
 def test_the_help_page_names_the_verbs_in_the_order_of_work(capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,7 +35,23 @@ def test_the_help_page_names_the_verbs_in_the_order_of_work(capsys: pytest.Captu
     page = capsys.readouterr().out
     places = [page.index(f"\n  {verb} ") for verb in VERBS]
     assert places == sorted(places)
-    assert "pennyweight search digits --flash 64KiB" in page
+    assert page.index("pennyweight data digits") < places[0]
+
+
+def test_the_help_page_gives_every_verb_one_group(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    page = capsys.readouterr().out
+    listed = page[page.index("\nLook:") : page.index("\nOptions:")]
+    verbs = re.findall(r"^  (\w+)", listed, re.MULTILINE)
+    assert sorted(verbs) == sorted(VERBS)
+    groups = [page.index(f"\n{group}:") for group in (LOOK, TRAIN, JUDGE, CHOOSE, KEEP)]
+    assert groups == sorted(groups)
+
+
+def test_the_verb_example_commands_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    for line in EXAMPLE.splitlines():
+        name, verb, *_ = line.split()
+        assert (name, verb in VERBS) == ("pennyweight", True)
 
 
 def test_no_arguments_at_all_give_the_help_page(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,6 +82,8 @@ def test_the_help_of_train_lists_every_setting(capsys: pytest.CaptureFixture[str
         (["profile"], 2, "NETWORK"),
         (["profile", "mlp", "--clases", "3"], 2, "--classes"),
         (["profile", "mlp", "--classes", "three"], 2, "--classes"),
+        (["profile", "mlp", "--classes", "1"], 2, "equal to 2"),
+        (["profile", "mlp", "--classes", "1000000"], 2, "equal to 100000"),
         (["profile", "mpl"], 2, "did you mean mlp?"),
         (["profile", "mlp:hiden=3"], 2, "did you mean hidden?"),
         (["profile", "mlp", "--board", "microbit"], 2, "did you mean microbit-v"),

@@ -7,6 +7,7 @@ import os
 import struct
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -210,3 +211,35 @@ def test_an_array_alone_is_no_npz(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a zip file") as caught:
         read_npz(tmp_path / "a.npz")
     assert "savez" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("arrays", "hint"),
+    [
+        (
+            {
+                "x_train": np.zeros((4, 8, 8), np.uint8),
+                "y_train": np.arange(4),
+                "x_test": np.zeros((4, 8, 8), np.uint8),
+            },
+            "numpy.savez(path, images=x_train, labels=y_train, test_images=x_test)",
+        ),
+        (
+            {"images": np.full((4, 8, 8), 0.5), "labels": np.eye(4)},
+            "numpy.savez(path, images=(255 * images).round().astype('uint8'), labels=labels.argmax(1))",
+        ),
+        (
+            {"images": np.full((4, 8, 8), 200.0), "labels": np.arange(4.0)},
+            "numpy.savez(path, images=images.round().astype('uint8'), labels=labels.astype(int))",
+        ),
+        ({"pictures": np.zeros(3)}, "numpy.savez(path, images=…, labels=…)"),
+    ],
+)
+def test_arrays_of_another_form_come_with_the_line_that_converts_them(
+    arrays: dict[str, Any], hint: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "set.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(DataError) as raised:
+        read_npz(path)
+    assert hint in raised.value.hint

@@ -12,7 +12,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import pennyweight.data.source as door
-from pennyweight.core.errors import DataError, UsageError
+from pennyweight.core.errors import DataError, PennyweightError, UsageError
 from pennyweight.data.fetch import PUBLISHED, Remote
 from pennyweight.data.source import NAMED, NAMES, open_source
 
@@ -249,3 +249,24 @@ def test_real_sets_are_found_where_they_lie(real_data: Path) -> None:
     assert open_source("fashion-mnist", data_dir=real_data).class_names[9] == "Ankle boot"
     svhn = open_source("svhn", data_dir=real_data, input_shape=(16, 16, 1))
     assert svhn.input_shape == (16, 16, 1)
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("./photo", "did you mean photos?"),
+        ("sett.npz", "did you mean set.npz?"),
+        ("photos/cot", "did you mean photos/cat?"),
+        ("photos/cat/deep/er", "photos/cat has no folder and no .npz"),
+        ("photo", "did you mean ./photos?"),
+    ],
+)
+def test_a_path_that_does_not_exist_names_the_nearest_that_does(
+    source: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    (tmp_path / "set.npz").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PennyweightError) as raised:
+        open_source(source)
+    assert hint in raised.value.hint

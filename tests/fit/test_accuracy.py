@@ -19,7 +19,7 @@ def test_the_interval_is_wilsons(counts: tuple[int, int]) -> None:
     correct, n = counts
     low, high = Accuracy(correct, n).interval
     reference = binomtest(correct, n).proportion_ci(confidence_level=0.95, method="wilson")
-    assert (low, high) == pytest.approx((reference.low, reference.high), abs=1e-9)
+    assert (low, high) == pytest.approx((reference.low, reference.high), abs=1e-12)
 
 
 @given(COUNTS)

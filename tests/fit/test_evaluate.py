@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
+from base64 import b64decode
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageDraw
 from safetensors.torch import load, save
+from sklearn.metrics import precision_recall_fscore_support
 
 from pennyweight.core.errors import DataError, RunError, UsageError
 from pennyweight.core.run import ASKED, GRAPH, OPENINGS, RESULTS, SETTINGS, WEIGHTS, Run
-from pennyweight.data.images import LabelledImages, Part
-from pennyweight.fit.evaluate import evaluate
+from pennyweight.data.images import SEALED_NOTE, LabelledImages, Part
+from pennyweight.fit.evaluate import Answer, class_figures, evaluate
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.recipe import Recipe
 from pennyweight.fit.train import train
@@ -30,7 +36,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, digits: LabelledImages, m
     """The files of an ended run."""
     recipe = Recipe(epochs=10, batch=32, validation=0.2)
     done = train(digits, mlp, recipe=recipe, out=tmp_path_factory.mktemp("run"), device="cpu")
-    return {path.name: path.read_bytes() for path in done.run.iterdir()}
+    return {path.name: path.read_bytes() for path in done.run.iterdir() if path.is_file()}
 
 
 @pytest.fixture
@@ -280,3 +286,201 @@ def test_a_look_that_ends_half_way_is_counted(run: Path, digits: LabelledImages)
     finally:
         hook.remove()
     assert evaluate(run, digits, device="cpu").opened == 2
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_precision_recall_and_f1_are_those_of_scikit_learn(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels, answers = rng.integers(0, 5, 30), rng.integers(2, 7, 30)
+    confusion = np.zeros((8, 8), np.int64)
+    np.add.at(confusion, (labels, answers), 1)
+    own = class_figures(list("abcdefgh"), confusion)
+    reference = precision_recall_fscore_support(labels, answers, labels=range(8), zero_division=np.nan)
+    figures = [(each.precision, each.recall, each.f1, each.n) for each in own]
+    assert np.array(figures, float) == pytest.approx(np.array(reference).T, abs=1e-15, nan_ok=True)
+
+
+def test_figures_that_nothing_says_are_none() -> None:
+    confusion = np.array([[3, 1, 0, 0], [0, 0, 0, 0], [2, 0, 0, 0], [0, 0, 0, 0]])
+    answered, unseen, unanswered, neither = class_figures("abcd", confusion)
+    assert (answered.precision, answered.recall, answered.f1, answered.n) == (3 / 5, 3 / 4, 6 / 9, 4)
+    assert (unseen.precision, unseen.recall, unseen.f1, unseen.n) == (0, None, 0, 0)
+    assert (unanswered.precision, unanswered.recall, unanswered.f1) == (None, 0, 0)
+    assert (neither.precision, neither.recall, neither.f1) == (None, None, None)
+
+
+def pixels(answer: Answer) -> list[Any]:
+    with Image.open(BytesIO(answer.png)) as picture:
+        shown: list[Any] = np.asarray(picture).tolist()
+        return shown
+
+
+def test_the_mistakes_are_the_most_confident_wrong_answers_as_the_network_saw_them(
+    run: Path, digits: LabelledImages
+) -> None:
+    out = evaluate(run, digits, device="cpu")
+    part = digits.sealed
+    chances = TrainedNetwork.of(Run.open(run), CPU).logits(part.images).softmax(1)
+    wrong = np.flatnonzero(chances.argmax(1).numpy() != part.labels)
+    assert len(out.mistakes) == min(len(wrong), 24) > 0
+    assert {mistake.index for mistake in out.mistakes} <= set(wrong.tolist())
+    confidences = [mistake.confidence for mistake in out.mistakes]
+    assert confidences == sorted(confidences, reverse=True)
+    assert confidences[0] == pytest.approx(float(chances.amax(1)[wrong].max()), rel=1e-5)
+    for mistake in out.mistakes:
+        assert pixels(mistake) == part.images[mistake.index, ..., 0].tolist()
+        assert mistake.true == str(part.labels[mistake.index]) != mistake.answer
+        assert not mistake.right
+    facts = json.loads(json.dumps(out.as_json()))["mistakes"][0]
+    assert b64decode(facts["png_base64"]) == out.mistakes[0].png
+    assert out.photos == ()
+
+
+def test_time_an_image_time_an_epoch_and_calibration_are_told(run: Path, digits: LabelledImages) -> None:
+    out = evaluate(run, digits, device="cpu")
+    assert out.timing is not None
+    assert 0 < out.timing.best_batch_ms_per_image <= out.timing.batch1_ms < 100
+    seconds = [row["seconds"] for row in Run.open(run).read(RESULTS)["curves"]]
+    assert out.seconds_per_epoch == np.median(seconds)
+    assert 0 < out.calibration_error < 1
+    assert sum(each.n for each in out.reliability) == out.accuracy.n
+    assert [each.n for each in out.per_class] == [sum(row) for row in out.confusion]
+
+
+def test_each_evaluation_is_kept_under_its_part_with_every_answer(run: Path, digits: LabelledImages) -> None:
+    for part in ("validation", "test"):
+        out = evaluate(run, digits, part=part, device="cpu")
+    kept = Run.open(run).evaluations()
+    assert list(kept) == ["test", "validation"]
+    test = kept["test"]
+    assert out.kept == run / "evaluations" / "test.json"
+    assert out.as_json().items() <= test.items()
+    assert test["labels"] == digits.sealed.labels.tolist()
+    assert sum(a == b for a, b in zip(test["labels"], test["answers"], strict=True)) == out.accuracy.correct
+    assert test["fingerprint"] != kept["validation"]["fingerprint"]
+    evaluate(run, digits, device="cpu")
+    assert Run.open(run).evaluations()["test"]["fingerprint"] == test["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("name", "word"), [("My Photos (2)", "my-photos-2"), ("test", "images-test"), ("صور", "images"), ("../x", "x")]
+)
+def test_another_source_never_takes_the_place_of_a_part(
+    name: str, word: str, run: Path, digits: LabelledImages
+) -> None:
+    others = replace(digits, name=name, sealed=digits.learning)
+    assert evaluate(run, others, device="cpu").kept == run / "evaluations" / f"{word}.json"
+    assert list(Run.open(run).evaluations()) == [word]
+
+
+def test_another_source_without_a_test_part_of_its_own_is_evaluated_whole(run: Path, digits: LabelledImages) -> None:
+    others = replace(digits, sealed=digits.learning)
+    assert evaluate(run, others, device="cpu").part == "test"
+    cut = replace(others, notes=(SEALED_NOTE,))
+    out = evaluate(run, cut, device="cpu")
+    assert (out.part, out.accuracy.n) == ("all", 400)
+
+
+def test_an_evaluation_that_cannot_be_kept_still_tells_the_accuracy(
+    run: Path, digits: LabelledImages, full_disk: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    accuracy = evaluate(run, digits, device="cpu").accuracy
+    with full_disk(1000), pytest.raises(RunError, match=r"cannot be written") as caught:
+        evaluate(run, digits, device="cpu")
+    assert f"the accuracy is {accuracy}" in str(caught.value)
+    assert "make room" in caught.value.hint
+
+
+def test_answers_that_are_no_numbers_are_a_run_error(run: Path, digits: LabelledImages) -> None:
+    tensors = {name: tensor * 1e30 for name, tensor in load((run / WEIGHTS).read_bytes()).items()}
+    forge(run, WEIGHTS, save(tensors))
+    with pytest.raises(RunError, match="not a number"):
+        evaluate(run, digits, device="cpu")
+
+
+def sheet(path: Path, name: str) -> None:
+    """A photo of a stroke: upright for `bar`, lying for `dash`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    paper = Image.new("L", (120, 90), 225)
+    line = [(60, 15), (62, 75)] if name == "bar" else [(20, 44), (100, 48)]
+    ImageDraw.Draw(paper).line(line, fill=40, width=8)
+    paper.save(path)
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that tells bars from dashes, light on dark, from a folder."""
+    folder, rng = tmp_path_factory.mktemp("bars"), np.random.default_rng(0)
+    for number in range(80):
+        name = ("bar", "dash")[number % 2]
+        picture = Image.new("L", (12, 12))
+        shift = rng.integers(-1, 2)
+        line = [(5 + shift, 2), (5, 9)] if name == "bar" else [(2, 5 + shift), (9, 5)]
+        ImageDraw.Draw(picture).line(line, fill=int(rng.integers(230, 256)), width=1)
+        (folder / "set" / name).mkdir(parents=True, exist_ok=True)
+        picture.save(folder / "set" / name / f"{number}.png")
+    recipe = Recipe(epochs=12, batch=16, validation=0.1)
+    train(str(folder / "set"), "mlp:hidden=16", recipe=recipe, out=folder / "run", device="cpu")
+    return folder
+
+
+def test_photos_are_answered_in_the_geometry_of_the_training_images(bars: Path, tmp_path: Path) -> None:
+    for name in ("bar", "dash"):
+        sheet(tmp_path / "photos" / name / "1.jpg", name)
+    (tmp_path / "photos" / "bar" / "broken.png").write_bytes(b"no picture")
+    out = evaluate(bars / "run", str(tmp_path / "photos"), device="cpu")
+    assert (out.part, out.accuracy.correct, out.accuracy.n) == ("all", 2, 2)
+    assert [(photo.file, photo.true, photo.right) for photo in out.photos] == [
+        ("bar/1.jpg", "bar", True),
+        ("dash/1.jpg", "dash", True),
+    ]
+    upright = np.array(pixels(out.photos[0]))
+    assert upright.shape == (12, 12)
+    assert upright[0, 0] == 0
+    assert np.ptp(np.flatnonzero((upright > 60).any(1))) > np.ptp(np.flatnonzero((upright > 60).any(0)))
+    assert any("light on dark" in note for note in out.notes)
+    assert any("broken.png" in note for note in out.notes)
+    assert Run.open(bars / "run").evaluations()["photos"]["photos"][1]["file"] == "dash/1.jpg"
+
+
+def test_photos_of_one_class_and_a_photo_of_nothing_are_answered(bars: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "bar").mkdir(parents=True)
+    Image.new("L", (40, 50), 220).save(tmp_path / "mine" / "bar" / "blank.png")
+    (photo,) = evaluate(bars / "run", str(tmp_path / "mine"), device="cpu").photos
+    assert photo.note == "nothing found"
+
+
+def test_photos_of_a_class_that_the_network_never_saw_are_refused_by_name(bars: Path, tmp_path: Path) -> None:
+    for name in ("bar", "cross"):
+        sheet(tmp_path / "photos" / name / "1.png", name)
+    with pytest.raises(DataError, match="photos has classes that the network does not know: cross") as caught:
+        evaluate(bars / "run", str(tmp_path / "photos"), device="cpu")
+    assert "it knows bar, dash" in caught.value.hint
+
+
+def test_a_folder_without_class_folders_is_refused(bars: Path, tmp_path: Path) -> None:
+    sheet(tmp_path / "photos" / "1.png", "bar")
+    with pytest.raises(DataError, match="no class folders"):
+        evaluate(bars / "run", str(tmp_path / "photos"), device="cpu")
+    with pytest.raises(DataError, match="neither a folder nor an"):
+        evaluate(bars / "run", str(tmp_path / "photos" / "1.png"), device="cpu")
+
+
+def test_a_copy_of_the_runs_own_folder_is_no_folder_of_photos(bars: Path, tmp_path: Path) -> None:
+    shutil.copytree(bars / "set", tmp_path / "copy")
+    before = len(Run.open(bars / "run").openings())
+    for source in (bars / "set", tmp_path / "copy"):
+        out = evaluate(bars / "run", str(source), device="cpu")
+        assert (out.part, out.accuracy.n, out.photos) == ("test", 16, ())
+    assert out.opened == before + 2
+
+
+def test_a_run_from_before_geometry_was_measured_has_photos_stretched(bars: Path, tmp_path: Path) -> None:
+    shutil.copytree(bars / "run", tmp_path / "run")
+    forge_json(tmp_path / "run", SETTINGS, lambda facts: facts.pop("geometry"))
+    sheet(tmp_path / "photos" / "bar" / "1.png", "bar")
+    (photo,) = evaluate(tmp_path / "run", str(tmp_path / "photos"), device="cpu").photos
+    assert pixels(photo)[0][0] > 200
+    forge_json(tmp_path / "run", SETTINGS, lambda facts: facts.update(geometry={"box": 10**9}))
+    with pytest.raises(RunError, match="no usable geometry"):
+        evaluate(tmp_path / "run", str(tmp_path / "photos"), device="cpu")

@@ -136,3 +136,29 @@ def test_a_recipe_is_not_changed_by_its_changes() -> None:
 def test_the_learning_rate_is_the_one_asked_for_or_the_optimisers_own(optimizer: str) -> None:
     assert Recipe(optimizer=optimizer).peak_learning_rate == LEARNING_RATES[optimizer]
     assert Recipe(optimizer=optimizer, learning_rate=0.25).peak_learning_rate == 0.25
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "hint"),
+    [
+        ("epochs = 3\noptimiser = 'adam'\nseed = 1\n", "r.toml, line 2: unknown recipe setting", "optimizer"),
+        ("epochs = 0\n\nbatch = 1\n", "r.toml, lines 1 and 3: ", "lists every setting"),
+        ("seed = 1\n[train]\nepochs = 3\n", "r.toml, line 2: ", "known: epochs"),
+        ("epochs = ten\n", "line 1", "words in quotes"),
+    ],
+)
+def test_a_faulty_recipe_file_names_the_lines_and_says_what_to_do(
+    text: str, told: str, hint: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "r.toml"
+    file.write_text(text)
+    with pytest.raises(UsageError) as raised:
+        Recipe().with_file(file)
+    assert told in str(raised.value)
+    assert hint in raised.value.hint
+
+
+def test_an_absent_recipe_file_has_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as raised:
+        Recipe().with_file(tmp_path / "absent.toml")
+    assert "epochs = 10" in raised.value.hint

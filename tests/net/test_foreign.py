@@ -55,5 +55,6 @@ def test_a_callable_that_cannot_be_had_is_an_error_with_the_users_own_message(
     )
     for name in ("lacking", "quits", "misspelt", "broken"):
         sys.modules.pop(name, None)
-    with pytest.raises(GraphError, match=reason):
+    with pytest.raises(GraphError, match=reason) as raised:
         call_by_text(text, (8, 8, 3), 5)
+    assert raised.value.hint

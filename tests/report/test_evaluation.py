@@ -2,14 +2,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from pennyweight.core.errors import RunError
+from pennyweight.data.decode import encode_png
 from pennyweight.fit.accuracy import Accuracy
-from pennyweight.fit.evaluate import Evaluation
-from pennyweight.report.evaluation import evaluation_report, opened_too_often
+from pennyweight.fit.calibration import calibration_error, reliability
+from pennyweight.fit.evaluate import Answer, Evaluation, class_figures
+from pennyweight.fit.timing import Timing
+from pennyweight.report.contact_sheet import COLUMNS, PICTURE_SIDE, contact_sheet, write_sheet
+from pennyweight.report.evaluation import class_rows, evaluation_report, opened_too_often, photo_rows
 
 Printed = Callable[[Any, int], str]
 
@@ -20,14 +28,38 @@ def evaluation(classes: int, wrong: int = 3, name: str = "c{}") -> Evaluation:
         tuple(100 - wrong if a == t else wrong if a == (t + 1) % classes else 0 for a in range(classes))
         for t in range(classes)
     )
-    accuracy = Accuracy((100 - wrong) * classes, 100 * classes)
     names = tuple(name.format(number) for number in range(classes))
-    return Evaluation(Path("runs/a"), "digits", "test", accuracy, 0.25, names, confusion, 1)
+    bins = reliability(np.full(100, 0.9), np.arange(100) >= wrong)
+    return Evaluation(
+        run=Path("runs/a"),
+        source="digits",
+        part="test",
+        accuracy=Accuracy((100 - wrong) * classes, 100 * classes),
+        loss=0.25,
+        class_names=names,
+        confusion=confusion,
+        opened=1,
+        per_class=class_figures(names, np.array(confusion)),
+        calibration_error=calibration_error(bins),
+        reliability=bins,
+        mistakes=(),
+        photos=(),
+        timing=Timing(0.25, 128, 0.0123456, 2, "cpu"),
+        seconds_per_epoch=12.5,
+        notes=(),
+        kept=Path("runs/a/evaluations/test.json"),
+    )
+
+
+def photo(file: str = "3/a.png", answer: str = "3", side: int = 28, note: str = "") -> Answer:
+    """A photo of a 3 and what was answered."""
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 1), dtype=np.uint8)
+    return Answer(0, "3", answer, 0.9876, encode_png(pixels), file, note)
 
 
 def test_a_small_matrix_is_drawn_whole(printed: Printed) -> None:
     page = printed(evaluation_report(evaluation(4), 80), 80)
-    (row,) = (line for line in page.splitlines() if line.startswith("c1 "))
+    row = next(line for line in page.splitlines() if line.startswith("c1 "))
     assert row.split() == ["c1", "·", "97", "3", "·", "97.00", "%"]
 
 
@@ -63,8 +95,12 @@ def test_a_faultless_network_has_no_confusions(printed: Printed) -> None:
 
 def test_a_class_without_images_has_no_share(printed: Printed) -> None:
     bare = evaluation(3)
-    page = printed(evaluation_report(replace(bare, confusion=(*bare.confusion[:2], (0, 0, 0))), 80), 80)
-    assert next(line for line in page.splitlines() if line.startswith("c2 ")).split()[-1] == "–"
+    confusion = (*bare.confusion[:2], (0, 0, 0))
+    figures = class_figures(bare.class_names, np.array(confusion))
+    page = printed(evaluation_report(replace(bare, confusion=confusion, per_class=figures), 80), 80)
+    matrix, classes = (line.split() for line in page.splitlines() if line.startswith("c2 "))
+    assert matrix[-1] == "–"
+    assert classes == ["c2", "0", "0.00", "%", "–", "0.00", "%"]
 
 
 def test_only_a_second_look_at_the_test_part_is_warned_of() -> None:
@@ -72,3 +108,83 @@ def test_only_a_second_look_at_the_test_part_is_warned_of() -> None:
     assert opened_too_often(once) == ""
     assert "2 times" in opened_too_often(replace(once, opened=2))
     assert opened_too_often(replace(once, opened=2, part="validation")) == ""
+
+
+def test_each_class_has_its_figures_and_of_many_the_weakest_are_shown(printed: Printed) -> None:
+    page = printed(evaluation_report(evaluation(4), 80), 80)
+    assert [line for line in page.splitlines() if line.startswith("c1 ")][1].split()[:4] == ["c1", "100", "97.00", "%"]
+    many = evaluation(30)
+    rows = [list(row) for row in many.confusion]
+    rows[29] = [100] + 29 * [0]
+    weak = replace(many, per_class=class_figures(many.class_names, np.array(rows)))
+    page = printed(evaluation_report(weak, 80), 80)
+    assert any(line.split()[:3] == ["c29", "100", "0.00"] for line in page.splitlines())
+    assert "and 10 more, better ones" in page
+
+
+def test_the_time_says_that_it_was_measured_here_with_how_many_threads(printed: Printed) -> None:
+    page = " ".join(printed(evaluation_report(evaluation(4), 120), 120).split())
+    assert "0.250 ms alone, 0.0123 ms in batches of 128; measured on this machine, cpu, 2 threads" in page
+    assert "12.50 s an epoch" in page
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_photos_are_listed_with_answer_and_confidence(printed: Printed, width: int) -> None:
+    shown = (photo(), photo("3/" + 90 * "x" + ".png", "8"), photo("3/\x1b[31m.png", note="nothing found"))
+    page = printed(evaluation_report(replace(evaluation(10), photos=shown), width), width)
+    assert max(map(len, page.splitlines())) <= width
+    assert next(line for line in page.splitlines() if line.startswith("3/a")).split() == [
+        "3/a.png", "3", "3", "98.76", "%", "right",
+    ]  # fmt: skip
+    assert next(line for line in page.splitlines() if "xxx" in line).split()[-1] == "wrong"
+    assert "nothing found" in page
+    assert "\x1b" not in page
+    assert "▀" not in page
+
+
+@pytest.mark.parametrize("side", [1, 8, 28, 96])
+def test_pictures_are_drawn_as_half_blocks_within_the_width(printed: Printed, side: int) -> None:
+    many = replace(evaluation(10), photos=tuple(photo(side=side) for _ in range(30)))
+    page = printed(evaluation_report(many, 80, pictures=True), 80)
+    assert max(map(len, page.splitlines())) <= 80
+    assert page.count("▀") == 12 * min(side, 16) * ((min(side, 16) + 1) // 2)
+
+
+def test_a_contact_sheet_has_a_place_for_each_picture() -> None:
+    for count, side in ((1, 28), (7, 28), (24, 300)):
+        with Image.open(BytesIO(contact_sheet([photo(side=side)] * count))) as sheet:
+            assert sheet.width >= min(count, COLUMNS) * PICTURE_SIDE
+            assert sheet.height >= -(-count // COLUMNS) * PICTURE_SIDE
+
+
+def test_a_contact_sheet_shows_the_pixels_that_the_network_saw() -> None:
+    with Image.open(BytesIO(contact_sheet([photo(side=8)]))) as sheet:
+        shown = sheet.convert("L").crop((10, 10, 10 + PICTURE_SIDE, 10 + PICTURE_SIDE))
+    with Image.open(BytesIO(photo(side=8).png)) as seen:
+        assert (np.asarray(shown)[9::18, 9::18] == np.asarray(seen)).all()
+
+
+@pytest.mark.parametrize("name", ["<script>", 200 * "ا", "\x1b[31m", "", "\U0001f600"])
+def test_a_contact_sheet_takes_any_name(name: str) -> None:
+    assert contact_sheet([replace(photo(name, name, note=name), true=name)])
+
+
+def test_the_sheet_lies_beside_the_evaluation_and_goes_with_the_last_mistake(tmp_path: Path) -> None:
+    kept = replace(evaluation(4), kept=tmp_path / "test.json", mistakes=(photo(),))
+    assert write_sheet(kept) == tmp_path / "test.png"
+    assert (tmp_path / "test.png").read_bytes() == contact_sheet(kept.mistakes)
+    assert write_sheet(replace(kept, mistakes=())) is None
+    assert not (tmp_path / "test.png").exists()
+
+
+def test_a_sheet_that_cannot_be_written_is_a_run_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be written"):
+        write_sheet(replace(evaluation(4), kept=tmp_path / "file" / "test.json", mistakes=(photo(),)))
+
+
+def test_tables_for_spreadsheets_have_a_row_each() -> None:
+    assert [row["name"] for row in class_rows(evaluation(3))] == ["c0", "c1", "c2"]
+    assert photo_rows(evaluation(3)) == []
+    (row,) = photo_rows(replace(evaluation(3), photos=(photo(),)))
+    assert (row["file"], row["true"], row["right"]) == ("3/a.png", "3", True)

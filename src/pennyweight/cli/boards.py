@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date
 from typing import Any
 
-from pennyweight.cli.options import AsJson
+from pennyweight.cli.options import AsJson, CsvFile
 from pennyweight.cli.output import print_json
 
 
-def boards(json: AsJson = False) -> None:
+def boards(csv: CsvFile = None, json: AsJson = False) -> None:
     """The boards that we know, from the cheapest.
 
     PENNYWEIGHT_BOARDS names TOML files, or folders of them, with boards of your own. --json gives the source and the
     date of every figure.
     """
+    from pennyweight.core.board import Board
     from pennyweight.core.board import boards as known_boards
 
     known = tuple(known_boards().values())
@@ -26,6 +27,11 @@ def boards(json: AsJson = False) -> None:
         from pennyweight.report.terminal import show
 
         show(boards_report(known))
+    if csv is not None:
+        from pennyweight.report.csv import write_csv
+
+        figures = [field.name for field in fields(Board) if field.name != "sources"]
+        write_csv(csv, [{name: getattr(board, name) for name in figures} for board in known])
 
 
 def _plain(value: Any) -> Any:

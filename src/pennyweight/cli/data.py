@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pennyweight.cli.options import AsJson, DataDir, Input, Source
+from pennyweight.cli.options import AsJson, CsvFile, DataDir, Input, Source
 from pennyweight.cli.output import print_json
 
 
-def data(source: Source, input: Input = None, data_dir: DataDir = None, json: AsJson = False) -> None:
+def data(
+    source: Source, input: Input = None, data_dir: DataDir = None, csv: CsvFile = None, json: AsJson = False
+) -> None:
     """What a set of images holds, and what spoils it.
 
     Counts of every class, sizes, files that cannot be read, copies, copies between the learning and the test part,
@@ -28,3 +30,7 @@ def data(source: Source, input: Input = None, data_dir: DataDir = None, json: As
         from pennyweight.report.terminal import show
 
         show(audit_report(found))
+    if csv is not None:
+        from pennyweight.report.csv import write_csv
+
+        write_csv(csv, [{"class": name, **counts} for name, counts in found.counts.items()])

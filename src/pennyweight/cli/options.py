@@ -18,6 +18,21 @@ DataDir = Annotated[
     ),
 ]
 
+
+def _writable(file: Path | None) -> Path | None:
+    """The same file. Raises PennyweightError where it cannot be written, before any work is done for it."""
+    if file is not None:
+        from pennyweight.report.csv import check_writable
+
+        check_writable(file)
+    return file
+
+
+CsvFile = Annotated[
+    Path | None,
+    typer.Option("--csv", metavar="FILE", help="Write the main table as comma-separated values.", callback=_writable),
+]
+
 Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="One of auto, cpu, cuda, mps.")]
 
 Input = Annotated[

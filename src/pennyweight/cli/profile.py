@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, cast
 
 import typer
 
-from pennyweight.cli.options import AsJson
+from pennyweight.cli.options import AsJson, CsvFile
 from pennyweight.cli.output import print_json
+
+CLASSES_MAX = 100_000
+"""More classes are a slip: nobody has a data set of so many."""
 
 
 def profile(
@@ -20,11 +24,15 @@ def profile(
         ),
     ],
     input: Annotated[str, typer.Option("--input", metavar="HxWxC", help="Shape of the images.")] = "32x32x3",
-    classes: Annotated[int, typer.Option("--classes", metavar="COUNT", help="Classes to tell apart.")] = 10,
+    classes: Annotated[
+        int,
+        typer.Option("--classes", metavar="COUNT", help="Classes to tell apart.", min=2, max=CLASSES_MAX),
+    ] = 10,
     board: Annotated[
         str | None, typer.Option("--board", metavar="BOARD", help="Judge this board only (see pennyweight boards).")
     ] = None,
     bits: Annotated[int, typer.Option("--bits", metavar="8|32", help="8 for int8, 32 for float32.")] = 8,
+    csv: CsvFile = None,
     json: AsJson = False,
 ) -> None:
     """What a network costs, and where it fits.
@@ -51,3 +59,7 @@ def profile(
 
         console = output()
         console.print(profile_report(found, console.width))
+    if csv is not None:
+        from pennyweight.report.csv import write_csv
+
+        write_csv(csv, [asdict(layer) for layer in found.layers])

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from pennyweight.cli.options import AsJson, DataDir, Device, Input, Source
+from pennyweight.cli.options import AsJson, CsvFile, DataDir, Device, Input, Source
 from pennyweight.cli.output import print_json
 from pennyweight.core.errors import UsageError
 
@@ -48,6 +48,7 @@ def search(
     input: Input = None,
     data_dir: DataDir = None,
     device: Device = "auto",
+    csv: CsvFile = None,
     json: AsJson = False,
 ) -> None:
     """The most accurate network that a budget allows.
@@ -107,6 +108,10 @@ def search(
 
         console = output()
         console.print(search_report(found, console.width))
+    if csv is not None:
+        from pennyweight.report.csv import write_csv
+
+        write_csv(csv, [entry.as_json() for entry in found.trials])
 
 
 def _limit(read: Callable[[str, str], Quantity], text: str | None, option: str) -> Quantity | None:

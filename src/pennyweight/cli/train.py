@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pennyweight.cli.options import AsJson, DataDir, Device, Input
+from pennyweight.cli.options import AsJson, CsvFile, DataDir, Device, Input
 from pennyweight.cli.output import print_json
 from pennyweight.cli.page import Verb
 from pennyweight.core.errors import UsageError
@@ -48,6 +48,10 @@ def train(
     input: Input = None,
     data_dir: DataDir = None,
     device: Device = "auto",
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write TensorBoard's event files into the run folder too.")
+    ] = False,
+    csv: CsvFile = None,
     json: AsJson = False,
 ) -> None:
     """Train a network, or carry on a training.
@@ -59,7 +63,7 @@ def train(
     if resume is not None and any((source, network, settings, recipe, out, input, device != "auto")):
         raise UsageError(
             "--resume carries on what was begun, with its own settings",
-            hint=f"pennyweight train --resume {resume}, with --data-dir and --json where needed",
+            hint=f"pennyweight train --resume {resume}, with --data-dir, --tensorboard, --csv and --json where needed",
         )
     if resume is None and (source is None or network is None):
         raise UsageError("SOURCE and NETWORK are needed", hint="pennyweight train digits mlp")
@@ -85,12 +89,13 @@ def train(
                     data_dir=data_dir,
                     out=out,
                     device=device,
+                    tensorboard=tensorboard,
                     on_begin=begun.append,
                     on_download=display.download,
                     on_progress=display,
                 )
             elif resume is not None:
-                done = resume_training(resume, data_dir=data_dir, on_progress=display)
+                done = resume_training(resume, data_dir=data_dir, tensorboard=tensorboard, on_progress=display)
     except KeyboardInterrupt:
         from pennyweight.report.terminal import show_message
 
@@ -103,11 +108,17 @@ def train(
     else:
         from pennyweight.core.text import visible
         from pennyweight.report.terminal import output
-        from pennyweight.report.training import next_command, training_report
+        from pennyweight.report.training import next_command, training_report, training_verdict
 
         console = output()
         console.print(training_report(done))
+        if verdict := training_verdict(done):
+            console.print("", verdict)
         console.print(f"\nnext: {visible(next_command(done))}", soft_wrap=True)
+    if csv is not None:
+        from pennyweight.report.csv import write_csv
+
+        write_csv(csv, done.curves)
 
 
 def _describe(setting: Any) -> str:

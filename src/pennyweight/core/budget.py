@@ -153,4 +153,5 @@ def nearest(candidates: Sequence[Sequence[Excess]]) -> tuple[int, Excess] | None
 
 def _say(value: float, unit: str) -> str:
     number = f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if value >= 10_000 else f"{value:.6g}"
-    return f"{number} {unit}".rstrip()
+    one = number == "1" and unit in ("bytes", "minutes")
+    return f"{number} {unit.removesuffix('s') if one else unit}".rstrip()

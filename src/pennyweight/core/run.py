@@ -95,10 +95,11 @@ class Run:
         try:
             facts = json.loads(self._content(name))
             if not isinstance(facts, dict):
-                raise RunError(f"{self.folder}: {name} is not a JSON object")
+                raise ValueError("it is not a JSON object")
             whole = name != RESULTS or facts.pop(OWN_CHECKSUM, None) == _sha256_of_facts(facts)
         except (ValueError, RecursionError) as error:
-            raise RunError(f"{self.folder}: {name} cannot be read: {error}") from error
+            hint = "bring the original file back, or train again"
+            raise RunError(f"{self.folder}: {name} cannot be read: {error}", hint=hint) from error
         if not whole:
             raise self._changed([name])
         return facts

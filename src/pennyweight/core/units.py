@@ -97,6 +97,15 @@ def format_bytes(count: int) -> str:
     return f"{count} B"
 
 
+def counted(count: int, noun: str) -> str:
+    """So many of something, for people.
+
+    >>> counted(1, "byte"), counted(1200, "byte")
+    ('1 byte', '1,200 bytes')
+    """
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def parse_count(text: str, argument: str = "count") -> int:
     """The whole number that `text` says; k, M and G stand for thousands, millions and milliards.
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from pennyweight.core.shown import Shown
 from pennyweight.data.resize import resize
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Copy:
 
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(Shown):
     """What a set of labelled images holds.
 
     `counts` gives images of each class in both parts. `duplicates` are exact copies and `near_duplicates` near ones,

@@ -1,9 +1,10 @@
-"""One untrusted image file made into upright grey or RGB pixels of eight bits."""
+"""One untrusted image file made into upright grey or RGB pixels of eight bits, and pixels made into a PNG."""
 
 from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
+from io import BytesIO
 from threading import Condition
 from typing import TYPE_CHECKING
 
@@ -109,13 +110,38 @@ def decode(path: Path, input_shape: tuple[int, int, int] | None = None) -> Pixel
         if input_shape is not None:
             side = SPARE_DETAIL * max(input_shape[:2])
             picture.draft(MODES[input_shape[2]], (side, side))
-        with ROOM.taken(picture.width * picture.height):
-            picture.load()
-            turn = TURNS.get(_orientation(picture))
-            plain = _plain(picture)
-            if turn is not None:
-                plain = plain.transpose(turn)
+        with _upright(picture) as plain:
             return stretched(plain, input_shape or (plain.height, plain.width, len(plain.getbands())))
+
+
+def decode_within(path: Path, side_max: int) -> Pixels:
+    """The picture in a file as `decode` gives it, shrunk in proportion where a side is longer than `side_max` pixels.
+
+    Raises UndecodableError.
+    """
+    with _opened(path) as picture:
+        picture.draft(None, (side_max, side_max))
+        with _upright(picture) as plain:
+            share = min(1.0, side_max / max(plain.size))
+            height, width = (max(1, round(share * side)) for side in (plain.height, plain.width))
+            return stretched(plain, (height, width, len(plain.getbands())))
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """The PNG file of a picture `(height, width, channels)` of 1 or 3 channels."""
+    file = BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+@contextmanager
+def _upright(picture: Image.Image) -> Iterator[Image.Image]:
+    """The picture decoded, as `_plain` gives it, turned upright; room is kept for it in the `with` block."""
+    with ROOM.taken(picture.width * picture.height):
+        picture.load()
+        turn = TURNS.get(_orientation(picture))
+        plain = _plain(picture)
+        yield plain if turn is None else plain.transpose(turn)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def read_npz(path: Path) -> LabelledImages:
     the labels are places in it, or names in it; else the classes are the labels that occur, in order.
     Pickled objects are never read. Raises DataError with every fault.
     """
-    arrays = _read_arrays(path)
+    arrays, others = _read_arrays(path)
     has_test = "test_images" in arrays or "test_labels" in arrays
     prefixes = ("", "test_") if has_test else ("",)
     faults = [fault for prefix in prefixes for fault in _part_faults(arrays, prefix)]
@@ -39,7 +39,7 @@ def read_npz(path: Path) -> LabelledImages:
     if len(shapes) > 1:
         faults.append(f"images of {len(shapes)} sizes: {' and '.join(map(str, sorted(shapes)))}")
     if faults:
-        raise DataError(f"{path}: " + "; ".join(faults), hint="save it with numpy.savez(path, images=…, labels=…)")
+        raise DataError(f"{path}: " + "; ".join(faults), hint=_conversion(arrays, others))
     names, label_arrays = _numbered([arrays[f"{prefix}labels"] for prefix in prefixes], arrays.get("class_names"))
     learning = Part(_nhwc(arrays["images"]), label_arrays[0])
     if has_test:
@@ -110,10 +110,42 @@ def _nhwc(images: Array) -> Pixels:
     return images[..., np.newaxis] if images.ndim == 3 else images
 
 
-def _read_arrays(path: Path) -> dict[str, Array]:
-    """The arrays that we know by name; bytes as texts."""
+KERAS = {"x_train": "images", "y_train": "labels", "x_test": "test_images", "y_test": "test_labels"}
+"""What Keras' own archives, such as mnist.npz, call the arrays."""
+
+
+def _conversion(arrays: dict[str, Array], others: list[str]) -> str:
+    """How to save what somebody has so that it can be read."""
+    given = {key: key for key in KEYS if key in arrays}
+    given |= {ours: theirs for theirs, ours in KERAS.items() if ours not in arrays and theirs in others}
+    parts = {}
+    for key in KEYS:
+        default = "…" if key in ("images", "labels") else ""
+        if source := given.get(key, default):
+            parts[key] = _converted(source, arrays.get(key))
+    told = ", ".join(f"{key}={source}" for key, source in parts.items())
+    return f"save it with numpy.savez(path, {told})"
+
+
+def _converted(source: str, array: Array | None) -> str:
+    """What makes of an array the one that is wanted: bytes for pixels, one whole number or text a label."""
+    if array is None or array.size == 0:
+        return source
+    if source.endswith("images") and array.dtype != np.uint8 and array.dtype.kind in "fiu":
+        pixels = f"(255 * {source})" if array.dtype.kind == "f" and array.max() <= 1 else source
+        return f"{pixels}.round().astype('uint8')"
+    if source.endswith("labels") and array.ndim == 2:
+        return f"{source}.argmax(1)" if array.shape[1] > 1 else f"{source}[:, 0].astype(int)"
+    if source.endswith("labels") and array.dtype.kind in "fb":
+        return f"{source}.astype(int)"
+    return source
+
+
+def _read_arrays(path: Path) -> tuple[dict[str, Array], list[str]]:
+    """The arrays that we know by name, bytes as texts; and the names of the others."""
     try:
         with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
             members = {key: archive.getinfo(f"{key}.npy") for key in KEYS if f"{key}.npy" in archive.namelist()}
             size_bytes = sum(member.file_size for member in members.values())
             if size_bytes > LIMIT_BYTES:
@@ -125,7 +157,7 @@ def _read_arrays(path: Path) -> dict[str, Array]:
                 with archive.open(member) as file:
                     array = npy.read_array(file, allow_pickle=False)
                 arrays[key] = np.char.decode(array, "utf-8", "replace") if array.dtype.kind == "S" else array
-            return arrays
+            return arrays, [name for name in names if name not in KEYS]
     except DataError:
         raise
     except (MemoryError, RecursionError) as error:

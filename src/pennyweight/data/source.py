@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import pooch
@@ -151,19 +152,36 @@ def _read(
         return read_npz(path)
     if source and path.exists():
         raise DataError(f"{source} is neither a folder nor an .npz", hint="give a folder that has one folder per class")
-    if path.suffix == ".npz" or source.startswith(("~", ".")) or os.sep in source:
-        raise DataError(f"{source}: there is no such file or folder (seen from {Path.cwd()})")
-    error = unknown("source", source, NAMES)
+    if path.suffix == ".npz" or source.startswith(("~", ".")) or os.sep in source or "/" in source:
+        raise DataError(f"{source}: there is no such file or folder (seen from {Path.cwd()})", hint=_nearest(path))
+    here = [f"./{each}" for each in get_close_matches(source, _sources_in(Path()), n=3)]
+    error = unknown("source", source, here or NAMES)
     error.hint += " (or the path of a folder of class folders, the path of an .npz, or hf:owner/name)"
     raise error
+
+
+def _sources_in(folder: Path) -> list[str]:
+    """The names of the folders and of the .npz in `folder`."""
+    return sorted(each.name for each in folder.iterdir() if each.is_dir() or each.suffix == ".npz")
+
+
+def _nearest(path: Path) -> str:
+    """A hint for a path that does not exist: the names that are most like it, or how far the way to it leads."""
+    there = next(folder for folder in (*path.parents, Path()) if folder.is_dir())
+    absent = path.relative_to(there).parts[0]
+    known = _sources_in(there)
+    if near := get_close_matches(absent, known, n=3, cutoff=0.5):
+        return f"did you mean {' or '.join(str(there / name) for name in near)}?"
+    shown = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
+    return f"{there.absolute()} has {shown or 'no folder and no .npz'}"
 
 
 def _read_named(
     name: str, data_dir: Path | None, input_shape: Shape | None, on_download: OnDownload | None
 ) -> LabelledImages:
     wanted = NAMED[name]
-    cache = Path(pooch.os_cache("pennyweight"))
-    roots = [*_told_folders(data_dir), cache]
+    roots = data_folders(data_dir)
+    cache = roots[-1]
     for root in roots:
         if folder := _find(root, wanted) or _unpacked(root, name):
             return wanted.read(folder, input_shape)
@@ -179,6 +197,30 @@ def _read_named(
         landing = unpack(file, wanted.unpacked, wanted.limit_bytes)
         file.unlink()
     return wanted.read(landing, input_shape)
+
+
+def data_folders(data_dir: Path | None = None) -> list[Path]:
+    """Where named sets are looked for, in this order; the last is the user's cache.
+
+    Raises DataError for a folder that was named and is not there.
+    """
+    return [*_told_folders(data_dir), Path(pooch.os_cache("pennyweight"))]
+
+
+def found_sets(data_dir: Path | None = None) -> dict[str, Path | None]:
+    """Where each named set lies, unpacked or as its archive; None where it is not on this machine."""
+    return {name: _place(name, data_folders(data_dir)) for name in NAMED}
+
+
+def _place(name: str, roots: list[Path]) -> Path | None:
+    wanted = NAMED[name]
+    for root in roots:
+        if folder := _find(root, wanted):
+            return folder
+        archive = root / PUBLISHED[name][0].file
+        if wanted.unpacked and archive.is_file():
+            return archive
+    return None
 
 
 def _told_folders(data_dir: Path | None) -> list[Path]:

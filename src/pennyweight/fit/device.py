@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import ctypes
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import torch
 
-from pennyweight.core.errors import UsageError
+from pennyweight.core.errors import TrainingError, UsageError
 from pennyweight.net.graph import Graph
 from pennyweight.net.ops import Conv, DepthwiseConv
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of mallopt(3) in glibc's malloc.h."""
+
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+"""How torch's RuntimeErrors say it: its allocators on Linux and Windows (c10/core/impl/alloc_cpu.cpp), CUDA and MPS."""
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -48,6 +53,24 @@ def product_type(device: torch.device, graph: Graph, batch: int) -> torch.dtype:
     ops = {type(layer.op) for layer in graph.layers}
     faster = device.type != "cpu" or (DepthwiseConv not in ops and (Conv in ops or batch >= DENSE_BATCH_MIN))
     return torch.bfloat16 if faster and _multiplies_bfloat16(device) else torch.float32
+
+
+@contextmanager
+def out_of_memory_told(
+    what: str = "training",
+    hint: str = "take a smaller batch (--set batch=32), a smaller network, or smaller images (--input)",
+) -> Iterator[None]:
+    """Turns what an allocator refuses into a TrainingError with this hint."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in OUT_OF_MEMORY):
+            raise
+        why = "".join(f": {line}" for line in str(error).splitlines()[:1])
+        raise TrainingError(
+            f"the {what} does not fit into memory{why}",
+            hint=hint,
+        ) from error
 
 
 @cache

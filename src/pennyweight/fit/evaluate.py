@@ -2,30 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch.nn.functional as F
 
 from pennyweight.core.errors import DataError, RunError, UsageError
-from pennyweight.core.run import SETTINGS, Run
-from pennyweight.data.images import LabelledImages, Part
-from pennyweight.data.source import open_source
+from pennyweight.core.run import EVALUATIONS, RESULTS, SETTINGS, Run
+from pennyweight.core.shown import Shown
+from pennyweight.data.decode import encode_png
+from pennyweight.data.geometry import Geometry
+from pennyweight.data.images import SEALED_NOTE, LabelledImages, Labels, Part
+from pennyweight.data.photos import Photos, open_photos
+from pennyweight.data.source import NAMES, open_source
 from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.calibration import Bin, calibration_error, reliability
 from pennyweight.fit.device import choose_device
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.predict import as_tensor
+from pennyweight.fit.timing import Timing, measure
 from pennyweight.fit.train import images_of, recipe_of
 
 PARTS = ("test", "validation", "train", "all")
 
+MISTAKES_KEPT = 24
+PHOTOS_KEPT = 200
+"""How many pictures an evaluation holds at most."""
+
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """How well a network answered: `confusion[true][answered]` counts images, `opened` looks at the test part."""
+class ClassFigures:
+    """Precision, recall and F1 of a class of `n` images; None where nothing says them.
+
+    Precision where the class was never answered, recall where it has no images, F1 where both is so.
+    """
+
+    name: str
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a network answered to one picture: class names, the answer's confidence in [0, 1], and what it saw as PNG.
+
+    `index` is the picture's place in what was evaluated; `file` and `note` belong to a user's photo.
+    """
+
+    index: int
+    true: str
+    answer: str
+    confidence: float
+    png: bytes = field(repr=False)
+    file: str = ""
+    note: str = ""
+
+    @property
+    def right(self) -> bool:
+        """Whether the answer is the true class."""
+        return self.answer == self.true
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer as JSON types."""
+        facts = {name: getattr(self, name) for name in ("index", "true", "answer", "confidence", "file", "note")}
+        return facts | {"png_base64": b64encode(self.png).decode()}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation(Shown):
+    """How well a network answered: `confusion[true][answered]` counts images, `opened` looks at the test part.
+
+    `mistakes` are the wrong answers of most confidence, that of most first; `photos` are all answers where the images
+    are a user's own photos. `seconds_per_epoch` is what an epoch of the training took, the median. `kept` is the file
+    in the run folder that holds all this.
+    """
 
     run: Path
     source: str
@@ -35,6 +96,15 @@ class Evaluation:
     class_names: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     opened: int
+    per_class: tuple[ClassFigures, ...]
+    calibration_error: float
+    reliability: tuple[Bin, ...]
+    mistakes: tuple[Answer, ...]
+    photos: tuple[Answer, ...]
+    timing: Timing | None
+    seconds_per_epoch: float | None
+    notes: tuple[str, ...]
+    kept: Path
 
     def as_json(self) -> dict[str, Any]:
         """The result as JSON types."""
@@ -43,12 +113,22 @@ class Evaluation:
             "source": self.source,
             "part": self.part,
             "accuracy": self.accuracy.share,
+            "correct": self.accuracy.correct,
             "interval": list(self.accuracy.interval),
             "n": self.accuracy.n,
             "loss": self.loss,
             "classes": list(self.class_names),
             "confusion": [list(row) for row in self.confusion],
             "test_openings": self.opened,
+            "per_class": [asdict(each) for each in self.per_class],
+            "calibration_error": self.calibration_error,
+            "reliability": [asdict(each) for each in self.reliability],
+            "mistakes": [each.as_json() for each in self.mistakes],
+            "photos": [each.as_json() for each in self.photos],
+            "timing": self.timing.as_json() if self.timing else None,
+            "seconds_per_epoch": self.seconds_per_epoch,
+            "notes": list(self.notes),
+            "kept": str(self.kept),
         }
 
 
@@ -56,29 +136,26 @@ def evaluate(
     run: Path,
     source: str | LabelledImages | None = None,
     *,
-    part: Literal["test", "validation", "train", "all"] = "test",
+    part: Literal["test", "validation", "train", "all"] | None = None,
     data_dir: Path | None = None,
     device: str = "auto",
 ) -> Evaluation:
-    """Accuracy, loss and confusion of a finished run on one part of its own images, or of another source.
+    """Accuracy, loss, confusion and more of a finished run on one part of its own images, or of another source.
 
-    Looking at the run's own test part is counted in the run folder, before the look. `all` is every image of another
-    source. Raises RunError for a folder that is not whole, or where its own images have changed since; DataError where
-    another source has classes that the network does not know, or an empty part.
+    A folder as source holds photos: each is brought to the geometry of the images that the network was trained on.
+    The part is `test` unless told, or `all` of another source that has no test part of its own. Looking at the run's
+    own test part is counted in the run folder, before the look. What was found is kept in the run folder, under the
+    name of the part or of the other source, instead of what was found there before.
+    Raises RunError for a folder that is not whole or cannot be written, or where its own images have changed since;
+    DataError where another source has classes that the network does not know, or an empty part.
     """
-    if part not in PARTS:
+    if part is not None and part not in PARTS:
         raise UsageError(f"unknown part {part!r}", hint=f"known: {', '.join(PARTS)}")
     folder = Run.open(run)
     network = TrainedNetwork.of(folder, choose_device(device))
     settings = folder.read(SETTINGS)
-    if source is None:
-        images = images_of(folder, data_dir)
-    elif isinstance(source, str):
-        height, width, channels = network.graph.input_shape
-        images = open_source(source, data_dir=data_dir, input_shape=(height, width, channels))
-    else:
-        images = source
-    own = images.fingerprint == settings.get("fingerprint")
+    images = _images(folder, settings, network, source, data_dir)
+    own = isinstance(images, LabelledImages) and images.fingerprint == settings.get("fingerprint")
     if source is None and not own:
         raise RunError(
             f"{run}: {images.name} is not what this network was trained on: its test part may be leaked",
@@ -88,27 +165,133 @@ def evaluate(
         raise UsageError("part `all` would mix training and test images of the run's own source")
     if images.input_shape != network.graph.input_shape:
         raise DataError(f"the network takes {network.graph.input_shape}, {images.name} has {images.input_shape}")
-    chosen = _labels_as(network.class_names, images, _part(images, part, recipe_of(folder).validation))
+    asked = part or _usual_part(images, settings)
+    index = np.arange(0)
+    if isinstance(images, Photos):
+        index = images.index_of(asked)
+        pictures = images.pictures.take(index)
+    else:
+        pictures = _part(images, asked, recipe_of(folder).validation)
+    chosen = _labels_as(network.class_names, images, pictures)
     if not len(chosen):
-        raise DataError(f"the {part} part of {images.name} is empty")
+        raise DataError(f"the {asked} part of {images.name} is empty")
 
-    opened = folder.count_opening() if own and part == "test" else len(folder.openings())
+    opened = folder.count_opening() if own and asked == "test" else len(folder.openings())
     out = network.logits(chosen.images)
+    if not out.isfinite().all():
+        raise RunError(
+            f"{run}: the network answers what is not a number", hint="train again with a lower learning rate"
+        )
     labels = as_tensor(chosen.labels)
-    answers = out.argmax(1)
-    accuracy = Accuracy(int((answers == labels).sum()), len(chosen))
+    chances = out.double().softmax(1).numpy()
+    answers, confidences = chances.argmax(1), chances.max(1)
+    right = answers == chosen.labels
     confusion = np.zeros((len(network.class_names),) * 2, np.int64)
-    np.add.at(confusion, (chosen.labels, answers.numpy()), 1)
-    return Evaluation(
+    np.add.at(confusion, (chosen.labels, answers), 1)
+    bins = reliability(confidences, right)
+
+    def answer(place: int) -> Answer:
+        return Answer(
+            index=int(place),
+            true=network.class_names[chosen.labels[place]],
+            answer=network.class_names[answers[place]],
+            confidence=float(confidences[place]),
+            png=encode_png(chosen.images[place]),
+            **(images.facts_of(int(index[place])) if isinstance(images, Photos) else {}),
+        )
+
+    wrong = np.flatnonzero(~right)
+    worst = wrong[np.argsort(-confidences[wrong], kind="stable")][:MISTAKES_KEPT]
+    photos = range(min(len(chosen), PHOTOS_KEPT)) if isinstance(images, Photos) else ()
+    name = asked if own else _word(images.name)
+    found = Evaluation(
         run=run,
         source=images.name,
-        part=part,
-        accuracy=accuracy,
+        part=asked,
+        accuracy=Accuracy(int(right.sum()), len(chosen)),
         loss=float(F.cross_entropy(out, labels)),
         class_names=network.class_names,
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
         opened=opened,
+        per_class=class_figures(network.class_names, confusion),
+        calibration_error=calibration_error(bins),
+        reliability=bins,
+        mistakes=tuple(map(answer, worst)),
+        photos=tuple(map(answer, photos)),
+        timing=measure(network, chosen.images),
+        seconds_per_epoch=_seconds_per_epoch(folder),
+        notes=images.notes if isinstance(images, Photos) else (),
+        kept=folder.folder / EVALUATIONS / f"{name}.json",
     )
+    _keep(folder, name, found, chosen, answers)
+    return found
+
+
+def class_figures(class_names: Sequence[str], confusion: npt.NDArray[np.int64]) -> tuple[ClassFigures, ...]:
+    """Precision, recall and F1 of each class, of a matrix `confusion[true][answered]`."""
+    right, images, answered = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
+
+    def share(count: int, of: int) -> float | None:
+        return count / of if of else None
+
+    return tuple(
+        ClassFigures(
+            name,
+            precision=share(int(right[i]), int(answered[i])),
+            recall=share(int(right[i]), int(images[i])),
+            f1=share(2 * int(right[i]), int(images[i] + answered[i])),
+            n=int(images[i]),
+        )
+        for i, name in enumerate(class_names)
+    )
+
+
+def _images(
+    run: Run,
+    settings: Mapping[str, Any],
+    network: TrainedNetwork,
+    source: str | LabelledImages | None,
+    data_dir: Path | None,
+) -> LabelledImages | Photos:
+    """The images that were asked for: those of the run, those of another source, or the photos in a folder."""
+    if source is None:
+        return images_of(run, data_dir)
+    if isinstance(source, LabelledImages):
+        return source
+    height, width, channels = network.graph.input_shape
+    photos = source not in NAMES and Path(source).expanduser().is_dir()
+    try:
+        images = open_source(source, data_dir=data_dir, input_shape=(height, width, channels))
+    except DataError:
+        if not photos:
+            raise
+    else:
+        # A copy of the run's own folder is no folder of photos: its test part is sealed all the same.
+        if not photos or _is_runs(images, settings):
+            return images
+    return open_photos(Path(source).expanduser(), _geometry(run, settings), (height, width, channels))
+
+
+def _geometry(run: Run, settings: Mapping[str, Any]) -> Geometry | None:
+    """The geometry of the images that a run was trained on; a run from before it was measured has none."""
+    facts = settings.get("geometry")
+    try:
+        return None if facts is None else Geometry.from_json(facts)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{run.folder}: {SETTINGS} has no usable geometry: {error!r}") from error
+
+
+def _is_runs(images: LabelledImages, settings: Mapping[str, Any]) -> bool:
+    """Whether these are the images that the run was trained on, or what lies now where they lay."""
+    same_place = images.source != "" and images.source == settings.get("source")
+    return same_place or images.fingerprint == settings.get("fingerprint")
+
+
+def _usual_part(images: LabelledImages | Photos, settings: Mapping[str, Any]) -> str:
+    """The part that is evaluated where none is asked for: nobody wants a fifth of their seven photos."""
+    if isinstance(images, Photos):
+        return "test" if images.sealed.any() else "all"
+    return "all" if SEALED_NOTE in images.notes and not _is_runs(images, settings) else "test"
 
 
 def _part(images: LabelledImages, part: str, validation: float) -> Part:
@@ -122,7 +305,7 @@ def _part(images: LabelledImages, part: str, validation: float) -> Part:
             return images.split(validation)[part == "validation"]
 
 
-def _labels_as(class_names: Sequence[str], images: LabelledImages, part: Part) -> Part:
+def _labels_as(class_names: Sequence[str], images: LabelledImages | Photos, part: Part) -> Part:
     """The part with labels that count in `class_names`; classes are matched by their names."""
     if images.class_names == tuple(class_names):
         return part
@@ -134,3 +317,38 @@ def _labels_as(class_names: Sequence[str], images: LabelledImages, part: Part) -
         )
     order = np.array([class_names.index(name) for name in images.class_names], np.int64)
     return Part(part.images, order[part.labels])
+
+
+def _seconds_per_epoch(run: Run) -> float | None:
+    """What an epoch of the training took, the median of those whose time is known."""
+    known = [row["seconds"] for row in run.read(RESULTS).get("curves", []) if row.get("seconds")]
+    return median(known) if known else None
+
+
+def _word(name: str) -> str:
+    """A file's name for an evaluation of the source called `name`, which is no part's."""
+    word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80]
+    return f"images-{word}".strip("-") if word in ("", *PARTS) else word
+
+
+def _keep(run: Run, name: str, found: Evaluation, chosen: Part, answers: Labels) -> None:
+    """Write the evaluation into the run folder. Raises RunError with the accuracy, so that no look is lost."""
+    facts = found.as_json() | {
+        "loss": found.loss if np.isfinite(found.loss) else None,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fingerprint": _fingerprint(chosen),
+        "labels": chosen.labels.tolist(),
+        "answers": answers.tolist(),
+    }
+    try:
+        run.keep_evaluation(name, facts)
+    except RunError as error:
+        raise RunError(f"{error}; the accuracy is {found.accuracy}", hint=error.hint) from error
+
+
+def _fingerprint(part: Part) -> str:
+    """SHA-256 over pictures and labels: 64 hexadecimal digits."""
+    digest = hashlib.sha256(repr(part.images.shape).encode())
+    digest.update(np.ascontiguousarray(part.images).data)
+    digest.update(np.ascontiguousarray(part.labels).data)
+    return digest.hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -93,16 +94,42 @@ class Recipe:
         return dataclasses.replace(self, **{name: _read(known[name], value) for name, value in changes.items()})
 
     def with_file(self, path: Path) -> Recipe:
-        """This recipe with the settings of a TOML file applied."""
+        """This recipe with the settings of a TOML file applied. Raises UsageError that names the lines at fault."""
         try:
-            return self.with_changes(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise UsageError(f"recipe {path} cannot be read: {error}") from error
+            text = path.read_text(encoding="utf-8")
+            changes = tomllib.loads(text)
+        except OSError as error:
+            hint = "name a TOML file with a setting a line, such as: epochs = 10"
+            raise UsageError(f"recipe {path} cannot be read: {error.strerror or error}", hint=hint) from error
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            hint = 'write a setting a line, words in quotes: epochs = 10, then optimizer = "adam"'
+            raise UsageError(f"recipe {path} is no TOML: {error}", hint=hint) from error
+        try:
+            return self.with_changes(changes)
+        except UsageError as error:
+            faulty = [name for name in changes if not self._takes({name: changes[name]})]
+            lines = " and ".join(str(_line(text, name)) for name in faulty)
+            place = f", line{'s' * (len(faulty) > 1)} {lines}" if faulty else ""
+            raise UsageError(f"{path}{place}: {error}", hint=error.hint) from error
+
+    def _takes(self, changes: Mapping[str, Any]) -> bool:
+        try:
+            self.with_changes(changes)
+        except UsageError:
+            return False
+        return True
 
     @property
     def peak_learning_rate(self) -> float:
         """The learning rate asked for, or the optimiser's own."""
         return self.learning_rate or LEARNING_RATES[self.optimizer]
+
+
+def _line(text: str, name: str) -> int:
+    """The number of the line of a TOML file that sets `name`, or opens the table of that name."""
+    setting = re.compile(rf"""\s*\[*\s*["']?{re.escape(name)}["']?\s*[=.\]]""")
+    lines = enumerate(text.splitlines(), start=1)
+    return next((number for number, line in lines if setting.match(line)), 1)
 
 
 def _kind(f: dataclasses.Field[Any]) -> type:

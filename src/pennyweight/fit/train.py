@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,27 +20,28 @@ from torch import Tensor, nn
 
 from pennyweight.core.errors import GraphError, PennyweightError, RunError, TrainingError, UsageError
 from pennyweight.core.run import ASKED, CHECKPOINT, RESULTS, SETTINGS, WEIGHTS, Run, fresh_folder
+from pennyweight.core.shown import Shown
 from pennyweight.core.version import VERSION
+from pennyweight.data.geometry import Geometry
 from pennyweight.data.images import LabelledImages, Part
 from pennyweight.data.source import open_source
 from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.card import write_card
 from pennyweight.fit.defaults import default_recipe
-from pennyweight.fit.device import choose_device, environment
+from pennyweight.fit.device import choose_device, environment, out_of_memory_told
 from pennyweight.fit.loop import Progress, Row, State, begin, checkpoint, fit, restore
 from pennyweight.fit.network import TrainedNetwork, graph_of, module_with, normalisation_of
 from pennyweight.fit.predict import Normalisation, as_tensor, logits
 from pennyweight.fit.recipe import Recipe
+from pennyweight.fit.tensorboard import EVENTS, event_files, require_tensorboard
 from pennyweight.net.graph import Graph
 from pennyweight.net.module import load_weights, to_module
 from pennyweight.net.network import open_network
 from pennyweight.net.ops import describe
 
-OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
-"""How torch's RuntimeErrors say it: its allocators on Linux and Windows (c10/core/impl/alloc_cpu.cpp), CUDA and MPS."""
-
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class Training(Shown):
     """What a training came to; `validation` is None where no images were held out."""
 
     run: Path
@@ -71,22 +72,7 @@ class Training:
         }
 
 
-@contextmanager
-def _out_of_memory_told() -> Iterator[None]:
-    """Turns what an allocator refuses into a TrainingError."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(words in str(error) for words in OUT_OF_MEMORY):
-            raise
-        why = "".join(f": {line}" for line in str(error).splitlines()[:1])
-        raise TrainingError(
-            f"the training does not fit into memory{why}",
-            hint="take a smaller batch (--set batch=32), a smaller network, or smaller images (--input)",
-        ) from error
-
-
-@_out_of_memory_told()
+@out_of_memory_told()
 def train(
     source: str | LabelledImages,
     network: str | Graph | nn.Module,
@@ -98,6 +84,7 @@ def train(
     data_dir: Path | None = None,
     out: Path | None = None,
     device: str = "auto",
+    tensorboard: bool = False,
     on_download: Callable[[str, int, int], None] | None = None,
     on_begin: Callable[[Path], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -106,10 +93,13 @@ def train(
 
     `recipe` is the default one for this network and these images unless told; the TOML file `recipe_file` changes it,
     and then do `settings`, texts such as `epochs=10`. `on_begin` is told the run folder once it can be resumed.
+    `tensorboard` writes the curves as event files too, into the run folder.
     Raises TrainingError where the loss is not a number or memory runs out, DataError, UsageError, GraphError for what
     was asked; the folder then keeps its last checkpoint.
     """
     chosen = choose_device(device)
+    if tensorboard:
+        require_tensorboard()
     _changed(recipe or Recipe(), recipe_file, settings)  # a wrong setting is refused before the images are read
     if isinstance(source, str):
         images = open_source(source, data_dir=data_dir, input_shape=input_shape, on_download=on_download)
@@ -141,6 +131,7 @@ def train(
             "teacher_sha256": teacher_sha256,
             "device": chosen.type,
             "normalisation": asdict(normalisation),
+            "geometry": geometry.to_json() if (geometry := Geometry.of(part)) else None,
         },
         graph=graph.to_json(),
         environment=environment(chosen),
@@ -153,25 +144,31 @@ def train(
         raise
     if on_begin is not None:
         on_begin(run.folder)
-    return _go_on(run, asked, state, images, recipe, normalisation, teacher, on_progress)
+    return _go_on(run, asked, state, images, recipe, normalisation, teacher, on_progress, tensorboard)
 
 
-@_out_of_memory_told()
+@out_of_memory_told()
 def resume(
     folder: Path,
     images: LabelledImages | None = None,
     *,
     data_dir: Path | None = None,
+    tensorboard: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Training:
     """The training in `folder`, carried on from its last checkpoint to its end; a finished one comes back as it is.
 
-    `images` is needed only where the training was begun in Python with images of its own. Raises RunError where the
-    folder is not whole or was edited, or where the images or the teacher are not those that it was begun with.
+    `images` is needed only where the training was begun in Python with images of its own. `tensorboard` writes the
+    curves as event files too; those that were begun are carried on in any case. Raises RunError where the folder is
+    not whole or was edited, or where the images or the teacher are not those that it was begun with.
     """
     run = Run.open(folder)
     if run.finished:
-        return finished_training(run)
+        done = finished_training(run)
+        if tensorboard:
+            with event_files(folder, done.curves):
+                pass
+        return done
     tensors, facts, asked = _unpacked(run)
     run.check(asked)
     settings = run.read(SETTINGS)
@@ -193,7 +190,8 @@ def resume(
             f"{folder}: the teacher {recipe.teacher} is not the one that this training was begun with",
             hint="bring its run folder back, or train again",
         )
-    return _go_on(run, asked, state, images, recipe, normalisation, teacher, on_progress)
+    tensorboard = tensorboard or (folder / EVENTS).is_dir()
+    return _go_on(run, asked, state, images, recipe, normalisation, teacher, on_progress, tensorboard)
 
 
 def images_of(run: Run, data_dir: Path | None = None) -> LabelledImages:
@@ -264,19 +262,27 @@ def _go_on(
     normalisation: Normalisation,
     teacher: Tensor | None,
     on_progress: Callable[[Progress], None] | None,
+    tensorboard: bool,
 ) -> Training:
     part, validation = images.split(recipe.validation)
+    events = event_files(run.folder, state.curves) if tensorboard else nullcontext(lambda row: None)
     try:
-        weights = fit(
-            state,
-            part,
-            validation,
-            normalisation,
-            recipe,
-            teacher_logits=teacher,
-            on_progress=on_progress,
-            on_epoch=lambda state: run.save(_packed(state, asked)),
-        )
+        with events as write_events:
+
+            def keep(state: State) -> None:
+                write_events(state.curves[-1])
+                run.save(_packed(state, asked))
+
+            weights = fit(
+                state,
+                part,
+                validation,
+                normalisation,
+                recipe,
+                teacher_logits=teacher,
+                on_progress=on_progress,
+                on_epoch=keep,
+            )
     except TrainingError as error:
         run.note_failure({"epoch": state.epoch + 1, "what": str(error), "hint": error.hint})
         raise
@@ -299,6 +305,7 @@ def _go_on(
         },
         asked,
     )
+    write_card(run)
     return finished_training(run)
 
 
@@ -338,7 +345,7 @@ def _restored(
 def _resuming(run: Run) -> Iterator[None]:
     """Turns what is wrong with a checkpoint into a RunError."""
     try:
-        with _out_of_memory_told():
+        with out_of_memory_told():
             yield
     except (GraphError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise RunError(f"{run.folder}: {CHECKPOINT} cannot be resumed from: {error}", hint="train again") from error

@@ -27,7 +27,7 @@ def call_by_text(text: str, input_shape: Shape, classes: int) -> Any:
             taken = inspect.signature(function).parameters
             return function(**{name: value for name, value in offered.items() if name in taken})
         except (Exception, SystemExit) as error:
-            raise GraphError(f"{text} failed: {describe_error(error)}") from error
+            raise GraphError(f"{text} failed: {describe_error(error)}", hint=_alone(text)) from error
 
 
 def describe_error(error: BaseException) -> str:
@@ -48,13 +48,21 @@ def _import(text: str) -> Callable[..., Any]:
         if isinstance(error, ModuleNotFoundError) and f"{package}.".startswith(f"{error.name}."):
             hint = "it must lie in the current folder or be installed"
             raise GraphError(f"{text}: there is no module {error.name!r}", hint=hint) from error
-        raise GraphError(f"{text}: importing {package} failed: {describe_error(error)}") from error
+        hint = f"to see where: python -c 'import {package}'"
+        raise GraphError(f"{text}: importing {package} failed: {describe_error(error)}", hint=hint) from error
     if not callable(found):
         raise GraphError(
             f"{text}: {package} has no callable {name!r}",
             hint=f"define `def {name}(classes): ...` that returns a torch module",
         )
     return found  # type: ignore[no-any-return]
+
+
+def _alone(text: str) -> str:
+    package, _, name = text.partition(":")
+    return (
+        f"to see where: python -c 'import {package}; {package}.{name}(…)'; it is given classes and input_shape by name"
+    )
 
 
 @contextmanager

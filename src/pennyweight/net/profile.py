@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pennyweight.core.board import Board, boards, find_board
 from pennyweight.core.budget import Budget, Excess
+from pennyweight.core.shown import Shown
+from pennyweight.core.units import counted
 from pennyweight.net.cost import Cost, LayerCost, cost, layer_costs
 from pennyweight.net.memory import Bits, MemoryPlan, plan_memory
 from pennyweight.net.network import open_network
@@ -34,7 +36,7 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Shown):
     """What a network costs; `layers`, `plan` and `fits` are for the `bits` asked for.
 
     `fits` has one entry for the board asked for, or one for each that we know, from the cheapest to the dearest.
@@ -128,7 +130,7 @@ def _fit(board: Board, cost: Cost, layers: tuple[LayerCost, ...], plan: MemoryPl
     excesses = Budget.of(board).excesses(cost.to_figures())
     heaviest = max(layers, key=lambda layer: layer.weight_bytes)
     causes = {
-        "flash_bytes": f"the heaviest layer, {heaviest.name}, has {heaviest.weight_bytes:,} bytes of weights",
-        "ram_bytes": f"{plan.lower_bound_bytes:,} bytes are live at {plan.peak_step}",
+        "flash_bytes": f"the heaviest layer, {heaviest.name}, has {counted(heaviest.weight_bytes, 'byte')} of weights",
+        "ram_bytes": f"{counted(plan.lower_bound_bytes, 'byte')} are live at {plan.peak_step}",
     }
     return Fit(board, cost, excesses, tuple(f"{excess}: {causes[excess.limit]}" for excess in excesses))

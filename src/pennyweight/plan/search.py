@@ -19,6 +19,7 @@ from pennyweight.core.board import Board
 from pennyweight.core.budget import Budget, nearest
 from pennyweight.core.errors import BudgetError, DataError, GraphError, RunError, TrainingError
 from pennyweight.core.files import write_json
+from pennyweight.core.shown import Shown
 from pennyweight.data.images import LabelledImages
 from pennyweight.data.source import open_source
 from pennyweight.fit.accuracy import Accuracy
@@ -100,7 +101,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class Search(Shown):
     """What a search found. `feasible` of `considered` networks fit the budget; each trial is one training."""
 
     source: str

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pennyweight.core.text import visible
-from pennyweight.report.terminal import and_more, bar, facts, table
+from pennyweight.report.terminal import and_more, bar, bullets, facts, short, table
 
 if TYPE_CHECKING:
     from pennyweight.data.audit import Audit, Copy, Member
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 CLASSES_SHOWN = 30
 LINES_SHOWN = 8
 SIZES_SHOWN = 5
+NAME_CELLS = 40
 
 
 def audit_report(audit: Audit) -> RenderableType:
@@ -54,8 +55,7 @@ def audit_report(audit: Audit) -> RenderableType:
     parts += _listed("Copies", map(_pair, pairs), count)
     for title, lines, style in (("To act upon", audit.findings, "yellow"), ("Notes", audit.notes, "")):
         if lines:
-            parts += [Text(), Text(title, style="bold")]
-            parts += [_bullet(line, style) for line in lines]
+            parts += [Text(), Text(title, style="bold"), bullets(lines, style)]
     return Group(*parts)
 
 
@@ -65,9 +65,8 @@ def _classes(audit: Audit) -> Table:
     for name in audit.classes[:CLASSES_SHOWN]:
         counts = audit.counts[name]
         share = counts["learning"] / max(largest, 1)
-        rows.add_row(
-            visible(name), f"{counts['learning']:,}", f"{counts['test']:,}", Text(bar(share, 24), style="cyan")
-        )
+        figures = f"{counts['learning']:,}", f"{counts['test']:,}"
+        rows.add_row(short(name, NAME_CELLS), *figures, Text(bar(share, 24), style="cyan"))
     if more := and_more(CLASSES_SHOWN, len(audit.classes)):
         rows.add_row(Text(more, style="dim"))
     return rows
@@ -87,9 +86,7 @@ def _sizes(audit: Audit) -> dict[str, str | Text]:
 def _listed(title: str, lines: Iterable[str], count: int) -> list[RenderableType]:
     if not count:
         return []
-    shown = [
-        Text(f"  {line}", overflow="ellipsis", no_wrap=True) for line, _ in zip(lines, range(LINES_SHOWN), strict=False)
-    ]
+    shown = [Text(f"  {line}", overflow="fold") for line, _ in zip(lines, range(LINES_SHOWN), strict=False)]
     if more := and_more(len(shown), count):
         shown.append(Text(f"  {more} (all of them: --json)", style="dim"))
     return [Text(), Text(title, style="bold"), *shown]
@@ -101,10 +98,4 @@ def _pair(pair: Copy) -> str:
 
 
 def _member(member: Member) -> str:
-    return f"{member.part} {member.index:,} ({visible(member.label)})"
-
-
-def _bullet(line: str, style: str) -> Table:
-    made = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=False)
-    made.add_row(Text("•", style=style), visible(line))
-    return made
+    return f"{member.part} {member.index:,} ({short(member.label, NAME_CELLS)})"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import asdict
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -12,30 +15,132 @@ from pennyweight.core.text import visible
 from pennyweight.report.terminal import and_more, facts, percent, table
 
 if TYPE_CHECKING:
-    from pennyweight.fit.evaluate import Evaluation
+    from pennyweight.fit.evaluate import Answer, Evaluation
 
 MATRIX_CLASSES_MAX = 20
 CONFUSIONS_SHOWN = 12
 NAME_CELLS_MAX = 16
+FILE_CELLS_MAX = 32
+PHOTOS_SHOWN = 40
+DRAWN_MAX = 12
+DRAWN_SIDE = 16
+"""Cells that a drawn photo is wide at most; no more than DRAWN_MAX are drawn."""
 
 
-def evaluation_report(evaluation: Evaluation, width: int) -> RenderableType:
-    """The accuracy, and the confusion matrix where it fits into `width` cells, else the worst confusions."""
-    matrix = _matrix(evaluation) if len(evaluation.class_names) <= MATRIX_CLASSES_MAX else None
-    drawn = matrix if matrix and _cells(matrix) <= width else _worst(evaluation)
+def evaluation_report(evaluation: Evaluation, width: int, *, pictures: bool = False) -> RenderableType:
+    """The figures, then each photo where the images are photos, else who is taken for whom and each class.
+
+    The confusion matrix is drawn where it fits into `width` cells, else the worst confusions are listed. With
+    `pictures`, for a terminal of many colours, the first photos are drawn as the network saw them.
+    """
     figures: dict[str, str | Text] = {
         "accuracy": Text(str(evaluation.accuracy), style="bold"),
         "images": f"{_part(evaluation.part)} of {visible(evaluation.source)}",
         "loss": f"{evaluation.loss:.4f}",
+        "calibration error": f"{percent(evaluation.calibration_error)} between confidence and accuracy",
         "run": visible(evaluation.run),
     }
+    if timing := evaluation.timing:
+        figures["time per image"] = (
+            f"{milliseconds(timing.batch1_ms)} alone, {milliseconds(timing.best_batch_ms_per_image)} in batches of "
+            f"{timing.best_batch:,}; measured on this machine, {timing.device}, {_threads(timing.threads)}"
+        )
+    if evaluation.seconds_per_epoch is not None:
+        figures["training"] = f"{evaluation.seconds_per_epoch:,.2f} s an epoch, the median"
     if evaluation.opened and evaluation.part == "test":
         figures["test part opened"] = "once" if evaluation.opened == 1 else f"{evaluation.opened:,} times"
-    return Group(facts(figures), Text(), drawn)
+    return Group(facts(figures), Text(), *(_photos(evaluation, width, pictures) or _classes(evaluation, width)))
+
+
+def milliseconds(time_ms: float) -> str:
+    """A time with three digits that count.
+
+    >>> milliseconds(0.01234), milliseconds(1234.5)
+    ('0.0123 ms', '1,234 ms')
+    """
+    return f"{time_ms:,.0f} ms" if time_ms >= 1000 else f"{time_ms:#.3g} ms".replace(". ", " ")
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' * (count != 1)}"
 
 
 def _part(part: str) -> str:
     return "all" if part == "all" else f"the {part} part"
+
+
+def _photos(evaluation: Evaluation, width: int, pictures: bool) -> list[RenderableType]:
+    """A row for each photo, and their pictures."""
+    photos = evaluation.photos
+    if not photos:
+        return []
+    made = table("photo", "true", "answer", "confidence", "", numbers=("confidence",))
+    for photo in photos[:PHOTOS_SHOWN]:
+        verdict = Text("right", style="green") if photo.right else Text("wrong", style="red")
+        made.add_row(
+            Text(_end(visible(photo.file))),
+            Text(_short(visible(photo.true))),
+            Text(_short(visible(photo.answer))),
+            percent(photo.confidence),
+            verdict + Text(f", {photo.note}" if photo.note else ""),
+        )
+    if more := and_more(PHOTOS_SHOWN, evaluation.accuracy.n):
+        made.add_row(Text(more, style="dim"))
+    return [*([Text("as the network saw them"), _drawn(photos[:DRAWN_MAX], width)] if pictures else []), made]
+
+
+def _drawn(photos: Sequence[Answer], width: int) -> RenderableType:
+    """The photos side by side, two pixels a cell, one above the other."""
+    made = Table.grid(padding=(0, 2, 1, 0))
+    cells = [_halves(photo.png) for photo in photos]
+    columns = max(1, width // (DRAWN_SIDE + 2))
+    for start in range(0, len(cells), columns):
+        made.add_row(*cells[start : start + columns])
+    return made
+
+
+def _halves(png: bytes) -> Text:
+    """A PNG as half blocks, at most DRAWN_SIDE cells wide."""
+    from PIL import Image
+
+    with Image.open(BytesIO(png)) as opened:
+        picture = opened.convert("RGB")
+    picture.thumbnail((DRAWN_SIDE, DRAWN_SIDE), Image.Resampling.BOX)
+    drawn = Text(no_wrap=True)
+    for y in range(0, picture.height, 2):
+        for x in range(picture.width):
+            upper, lower = (picture.getpixel((x, min(y + below, picture.height - 1))) for below in (0, 1))
+            drawn.append("▀", f"#{bytes(upper).hex()} on #{bytes(lower).hex()}")  # type: ignore[arg-type]
+        drawn.append("\n")
+    drawn.rstrip()
+    return drawn
+
+
+def _classes(evaluation: Evaluation, width: int) -> list[RenderableType]:
+    """Who is taken for whom, and the figures of each class."""
+    matrix = _matrix(evaluation) if len(evaluation.class_names) <= MATRIX_CLASSES_MAX else None
+    drawn = matrix if matrix and _cells(matrix) <= width else _worst(evaluation)
+    made = table("class", "images", "precision", "recall", "F1", numbers=("images", "precision", "recall", "F1"))
+    weakest = sorted(evaluation.per_class, key=lambda each: 2.0 if each.f1 is None else each.f1)
+    shown = weakest[:MATRIX_CLASSES_MAX]
+    for each in evaluation.per_class:
+        if each in shown:
+            shares = ("–" if share is None else percent(share) for share in (each.precision, each.recall, each.f1))
+            made.add_row(Text(_short(visible(each.name))), f"{each.n:,}", *shares)
+    if more := and_more(len(shown), len(evaluation.per_class)):
+        made.add_row(Text(f"{more}, better ones", style="dim"))
+    return [drawn, Text(), made]
+
+
+def class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """The figures of each class, for a table of comma-separated values."""
+    return [asdict(each) for each in evaluation.per_class]
+
+
+def photo_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """What was answered to each photo, for a table of comma-separated values; nothing where there are no photos."""
+    names = ("file", "true", "answer", "confidence", "right", "note")
+    return [{name: getattr(photo, name) for name in names} for photo in evaluation.photos]
 
 
 def opened_too_often(evaluation: Evaluation) -> str:
@@ -95,6 +200,10 @@ def _worst(evaluation: Evaluation) -> RenderableType:
     if more := and_more(CONFUSIONS_SHOWN, len(wrong)):
         made.add_row(Text(more, style="dim"))
     return made if wrong else Text("No image was taken for another class.")
+
+
+def _end(path: str) -> str:
+    return path if len(path) <= FILE_CELLS_MAX else "…" + path[1 - FILE_CELLS_MAX :]
 
 
 def _short(name: str) -> str:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pennyweight.net.cost import Cost
     from pennyweight.net.profile import Profile
 
-WIDE = 100
-"""From so many cells on there is room for the ops and both bars."""
+WIDE, NARROW = 100, 60
+"""From so many cells on there is room for the ops and both bars; in fewer, for parameters and MACs only."""
 
 
 def profile_report(profile: Profile, width: int) -> RenderableType:
@@ -28,7 +28,7 @@ def profile_report(profile: Profile, width: int) -> RenderableType:
     return Group(
         Text.assemble((visible(profile.network), "bold"), f"  {shape}, {profile.classes:,} classes, layers in {kind}"),
         Text(),
-        _layers(profile, wide=width >= WIDE),
+        _layers(profile, width),
         Text(),
         _totals(profile),
         Text(),
@@ -38,12 +38,14 @@ def profile_report(profile: Profile, width: int) -> RenderableType:
     )
 
 
-def _layers(profile: Profile, *, wide: bool) -> Table:
+def _layers(profile: Profile, width: int) -> Table:
     numbers = ("parameters", "MACs", "weights B", "activ. B")
-    if wide:
+    if width >= WIDE:
         made = table(
             "layer", "op", "output", "parameters", "", "MACs", "", "weights B", "activ. B", "", numbers=numbers
         )
+    elif width < NARROW:
+        made = table("layer", "parameters", "MACs", numbers=numbers)
     else:
         made = table("layer", "output", "parameters", "MACs", "", "weights B", "activ. B", numbers=numbers)
     for layer in profile.layers:
@@ -51,7 +53,9 @@ def _layers(profile: Profile, *, wide: bool) -> Table:
         parameters, macs, share = _count(layer.parameters), _count(layer.macs), _share(layer.macs_share)
         stored = _count(layer.weight_bytes), _count(layer.activation_bytes)
         cells: list[str | Text] = [name, output, parameters, macs, share, *stored]
-        if wide:
+        if width < NARROW:
+            cells = [name, parameters, macs]
+        elif width >= WIDE:
             learnt, deployed = _share(layer.parameters_share), "" if is_own else layer.deployed.partition(" into ")[0]
             cells = [name, layer.op, output, parameters, learnt, macs, share, *stored, deployed]
         made.add_row(*cells, style="" if is_own else "dim")
@@ -90,7 +94,7 @@ def _bytes(cost: Cost, figure: str) -> str:
 def _boards(profile: Profile) -> RenderableType:
     """One line a board: the shares of its flash and RAM that are taken; for one board alone, the reasons too."""
     numbers = ("USD", "~flash", "~RAM", "~latency")
-    made = table("board", *numbers, "", numbers=numbers)
+    made = table("board", *numbers, "fits", numbers=numbers)
     for fit in profile.fits:
         in_the_way = ", ".join(_MEMORIES[excess.limit] for excess in fit.excesses)
         made.add_row(
@@ -99,7 +103,7 @@ def _boards(profile: Profile) -> RenderableType:
             _use(fit.cost.flash_bytes, fit.board.flash_bytes),
             _use(fit.cost.ram_bytes, fit.board.ram_bytes),
             "–" if fit.cost.latency_ms is None else format_milliseconds(fit.cost.latency_ms),
-            Text("fits", style="green") if fit.fits else Text(f"no: {in_the_way}", style="red"),
+            Text("yes", style="green") if fit.fits else Text(f"no: {in_the_way}", style="red"),
         )
     if len(profile.fits) > 1:
         return Group(made, Text("What is in the way in full: --board BOARD", style="dim"))

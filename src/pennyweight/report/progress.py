@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, Progress, TextColumn
 
 from pennyweight.core.units import format_bytes
-from pennyweight.report.terminal import messages, percent
+from pennyweight.report.terminal import messages, percent, short
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pennyweight.fit.loop import Progress as TrainingProgress
     from pennyweight.plan.search import SearchProgress
+
+
+BAR_CELLS_MIN = 4
+"""What is left of the bar in a narrow terminal."""
 
 
 class TrainingDisplay:
@@ -36,7 +40,7 @@ class TrainingDisplay:
         pace = f"{progress.images_per_s:,.0f} images/s"
         details = [f"loss {progress.loss:.3f}", *validation, pace, f"{_clock(progress.seconds_left)} left"]
         if self._line.live:
-            self._line.draw(epoch, _share(progress), "  ".join(details))
+            self._line.draw(epoch, _share(progress), details)
         elif progress.epoch != self._epoch:
             self._line.write("  ".join([epoch, *details]))
         self._epoch = progress.epoch
@@ -70,7 +74,7 @@ class SearchDisplay:
             best = max((entry.validation.share for entry in progress.trials), default=None)
             details = [*([] if best is None else [f"best {percent(best)}"]), f"{_clock(progress.seconds_left)} left"]
             share = _share(progress.training) if progress.training else 0.0
-            self._line.draw(f"{title}: {progress.network}", share, "  ".join(details))
+            self._line.draw(f"{title}: {progress.network}", share, details)
 
 
 class DownloadDisplay:
@@ -90,7 +94,7 @@ class DownloadDisplay:
         whole = [f"of {format_bytes(total_bytes)}"] if total_bytes else []
         if self._line.live:
             share = received_bytes / total_bytes if total_bytes else 0.0
-            self._line.draw(f"fetching {file}", share, " ".join([format_bytes(received_bytes), *whole]))
+            self._line.draw(f"fetching {file}", share, [" ".join([format_bytes(received_bytes), *whole])])
         elif file != self._file:
             self._line.write(" ".join([f"fetching {file}", *whole]))
         self._file = file
@@ -110,10 +114,11 @@ class _Line:
             expand=True,
         )
         self._task = self._progress.add_task("", total=1.0, details="")
-        self.live = self._console.is_terminal
+        self.live = self._console.is_terminal and not self._console.is_dumb_terminal
 
-    def draw(self, title: str, share: float, details: str) -> None:
-        self._progress.update(self._task, description=title, completed=share, details=details)
+    def draw(self, title: str, share: float, details: list[str]) -> None:
+        title, told = _fitting(title, details, self._console.width - BAR_CELLS_MIN - 2)
+        self._progress.update(self._task, description=title, completed=share, details=told)
         self._progress.start()
 
     def write(self, line: str) -> None:
@@ -122,6 +127,19 @@ class _Line:
     def stop(self) -> None:
         if self._progress.live.is_started:
             self._progress.stop()
+
+
+def _fitting(title: str, details: list[str], cells: int) -> tuple[str, str]:
+    """A title and details for so many cells: what stands before the last detail goes first, then the title's end.
+
+    >>> _fitting("epoch 1/150", ["loss 2.033", "14,310 images/s", "0:11 left"], 36)
+    ('epoch 1/150', 'loss 2.033  0:11 left')
+    """
+    kept = list(details)
+    while len(kept) > 1 and len(title) + len("  ".join(kept)) > cells:
+        kept.pop(-2)
+    told = "  ".join(kept)
+    return short(title, max(cells - len(told), 1)), told
 
 
 def _share(progress: TrainingProgress) -> float:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from rich.text import Text
 
+from pennyweight.core.run import SETTINGS, Run
 from pennyweight.core.text import visible
 from pennyweight.core.units import format_minutes
+from pennyweight.report.diagnosis import leading_finding
 from pennyweight.report.terminal import facts
 
 if TYPE_CHECKING:
@@ -29,6 +31,15 @@ def training_report(training: Training) -> RenderableType:
             "run": visible(training.run),
         }
     )
+
+
+def training_verdict(training: Training) -> RenderableType | None:
+    """What the curves show to be wrong, and what to try first, in two lines; None where they are healthy."""
+    from pennyweight.fit.diagnose import diagnose_curves
+
+    classes = len(Run.open(training.run).read(SETTINGS)["class_names"])
+    findings = diagnose_curves(training.curves, classes, recipe=training.recipe)
+    return leading_finding(findings) if findings else None
 
 
 def next_command(training: Training) -> str:

@@ -1,0 +1,137 @@
+"""How large an HTML report is and how soon it opens, against one figure as plotly itself writes it.
+
+The report is of a search of 200 trials, the winner evaluated on 50,000 images. One small network is trained and
+evaluated for it; the other trials are copies of its run folder at places of their own on the plane.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from playwright.sync_api import Browser, sync_playwright
+
+from measure import Bar, conclude, machine, options, table
+from pennyweight import LabelledImages, Part, Recipe, evaluate, train, write_report
+from pennyweight.core.files import write_json
+from pennyweight.fit.accuracy import Accuracy
+from pennyweight.net.cost import cost
+from pennyweight.net.zoo import build_network
+
+SHAPE, CLASSES, LEARNED = (32, 32, 3), 10, 2_000
+TRIALS, IMAGES, EPOCHS, ROUNDS = 200, 50_000, 40, 5
+QUICK_TRIALS, QUICK_IMAGES, QUICK_EPOCHS, QUICK_ROUNDS = 10, 500, 2, 1
+LARGEST_BYTES, LONGEST_S = 8_000_000, 2.0
+
+DRAWN = ".plot:not([data-drawn])"
+
+
+def main() -> None:
+    arguments = options(__doc__, seeds=1).parse_args()
+    quick = arguments.quick
+    facts = machine()
+    trials, images, epochs = (QUICK_TRIALS, QUICK_IMAGES, QUICK_EPOCHS) if quick else (TRIALS, IMAGES, EPOCHS)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
+        search = search_of(Path(folder) / "search", trials, images, epochs)
+        began = time.perf_counter()
+        ours = write_report([search])
+        written_s = time.perf_counter() - began
+        peer = Path(folder) / "plotly.html"
+        go.Figure(go.Scatter(x=[1, 2, 3], y=[1, 3, 2])).write_html(peer, include_plotlyjs=True)
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        rounds = [
+            (opened(browser, ours, DRAWN, "detached"), opened(browser, peer, ".main-svg", "attached"))
+            for _ in range(QUICK_ROUNDS if quick else ROUNDS)
+        ]
+        browser.close()
+        sizes = {"ours": ours.stat().st_size, "plotly, one figure": peer.stat().st_size}
+    medians = {
+        name: {figure: statistics.median(pair[place][figure] for pair in rounds) for figure in rounds[0][0]}
+        for place, name in enumerate(sizes)
+    }
+    table(
+        ("", "bytes", "loaded", "first text", "all figures"),
+        [
+            (name, f"{size:,}", *(f"{medians[name][figure]:.2f} s" for figure in ("loaded_s", "painted_s", "drawn_s")))
+            for name, size in sizes.items()
+        ],
+    )
+    found = medians["ours"]
+    bars = [
+        Bar(f"smaller than {LARGEST_BYTES:,} bytes", f"{sizes['ours']:,}", sizes["ours"] < LARGEST_BYTES),
+        Bar(f"open in less than {LONGEST_S:g} s", f"{found['loaded_s']:.2f} s", found["loaded_s"] < LONGEST_S),
+        Bar(f"all figures in less than {LONGEST_S:g} s", f"{found['drawn_s']:.2f} s", found["drawn_s"] < LONGEST_S),
+    ]
+    results = {"bytes": sizes, "seconds": medians, "written_s": written_s, "trials": trials, "images": images}
+    conclude("report", facts, results, bars, quick=quick)
+
+
+def opened(browser: Browser, page: Path, selector: str, state: Any) -> dict[str, float]:
+    """Seconds until the load event, until the first text or figure is painted, and until all figures are drawn."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
+    tab = context.new_page()
+    began = time.perf_counter()
+    tab.goto(page.as_uri())
+    loaded_s = time.perf_counter() - began
+    tab.wait_for_selector(selector, state=state, timeout=60_000)
+    drawn_s = time.perf_counter() - began
+    painted_s = tab.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1000
+    context.close()
+    return {"loaded_s": loaded_s, "painted_s": painted_s, "drawn_s": drawn_s}
+
+
+def search_of(folder: Path, trials: int, images: int, epochs: int) -> Path:
+    """A search folder with so many trials, the last one the winner."""
+    draw = np.random.default_rng(0)
+    networks = [f"mlp:hidden={8 + 2 * place}" for place in range(trials)]
+    best = folder / f"trial-{trials:03}"
+    pictures = noise(draw, images)
+    train(pictures, networks[-1], recipe=Recipe(epochs=epochs), out=best, device="cpu")
+    evaluate(best, pictures, part="test", device="cpu")
+    entries = []
+    for place, network in enumerate(networks, start=1):
+        run = folder / f"trial-{place:03}"
+        if run != best:
+            shutil.copytree(best, run)
+        price, right = cost(build_network(network, SHAPE, CLASSES)), Accuracy(int(draw.integers(2000, 4900)), 5000)
+        entries.append(
+            {
+                "run": str(run),
+                "network": network,
+                "test_accuracy": None,
+                "validation_accuracy": right.share,
+                "validation_interval": list(right.interval),
+                "validation_n": right.n,
+                "parameters": price.parameters,
+                "macs": price.macs,
+                "flash_bytes": price.flash_bytes,
+                "ram_bytes": price.ram_bytes,
+                "peak_ram_bytes": price.peak_ram_bytes,
+                "epochs": epochs,
+                "seconds": 1.0,
+            }
+        )
+    write_json(
+        folder / "search.json",
+        {"source": "noise", "trials": entries, "front": entries[:: trials // 5], "winner": entries[-1], "notes": []},
+    )
+    return folder
+
+
+def noise(draw: np.random.Generator, images: int) -> LabelledImages:
+    """Pictures of nothing, with so many of them in the test part."""
+    parts = [
+        Part(draw.integers(0, 256, (count, *SHAPE), np.uint8), draw.integers(0, CLASSES, count))
+        for count in (LEARNED, images)
+    ]
+    return LabelledImages("noise", *parts, class_names=tuple(map(str, range(CLASSES))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""How `pennyweight compare` looks."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pennyweight.core.text import visible
+from pennyweight.core.units import format_bytes, format_count
+from pennyweight.report.terminal import table
+
+if TYPE_CHECKING:
+    from pennyweight.fit.accuracy import Accuracy
+    from pennyweight.fit.compare import ComparedRun, Comparison
+
+PARTS = ("train", "validation", "test", "photos")
+
+
+def comparison_report(comparison: Comparison) -> RenderableType:
+    """The runs' accuracies and costs, what the images show of the differences, and what was left out."""
+    runs = comparison.runs
+    parts: list[RenderableType] = [_accuracies(runs), Text(), _costs(runs), Text()]
+    legend = (
+        "95 % intervals in brackets   ~ estimated   flash and RAM in int8   ms an image: alone, and in the best batch"
+    )
+    parts.append(Text(legend, style="dim"))
+    timing = runs[0].timing
+    threads = "1 thread" if timing.threads == 1 else f"{timing.threads} threads"
+    parts.append(Text(f"Times per image were measured just now, on {timing.device} with {threads}.", style="dim"))
+    for (a, part, n), pairs in groupby(comparison.differences, key=lambda each: (each.a, each.part, each.n)):
+        parts += [Text(), Text(f"The same {n:,} images ({part}), exact McNemar test", style="bold")]
+        for pair in pairs:
+            right = f"{pair.only_a_right:,} only {visible(a)} got right, {pair.only_b_right:,} only {visible(pair.b)}"
+            parts.append(Text(f"{right}: {visible(pair.says)}"))
+    if notes := (*comparison.notes, *_openings(runs)):
+        parts += [Text(), *(Text(f"note: {visible(note)}", style="dim") for note in notes)]
+    return Group(*parts)
+
+
+def _accuracies(runs: Sequence[ComparedRun]) -> Table:
+    shown = [part for part in PARTS if part != "photos" or any(run.photos for run in runs)]
+    heads, columns = [], []
+    for part in shown:
+        accuracies: list[Accuracy | None] = [getattr(run, part) for run in runs]
+        counts = {accuracy.n for accuracy in accuracies if accuracy}
+        heads.append(f"{part} % (n = {counts.pop():,})" if len(counts) == 1 else f"{part} %")
+        columns.append([_accuracy(accuracy, part, run) for accuracy, run in zip(accuracies, runs, strict=True)])
+    made = table("run", "network", *heads, numbers=heads)
+    for run, *cells in zip(runs, *columns, strict=True):
+        made.add_row(Text(visible(run.run), style="bold"), visible(run.network), *cells)
+    return made
+
+
+def _accuracy(accuracy: Accuracy | None, part: str, run: ComparedRun) -> Text:
+    if accuracy is None:
+        sealed = part == "test" and not run.opened
+        return Text("sealed" if sealed else "–", style="dim")
+    low, high = accuracy.interval
+    return Text.assemble(f"{100 * accuracy.share:.2f} ", (f"({100 * low:.2f} … {100 * high:.2f})", "dim"))
+
+
+def _costs(runs: Sequence[ComparedRun]) -> Table:
+    numbers = ("parameters", "MACs", "weights", "~flash", "RAM", "s/epoch", "epochs", "ms", "best ms")
+    made = table("run", *numbers, numbers=numbers)
+    for run in runs:
+        made.add_row(
+            Text(visible(run.run), style="bold"),
+            f"{run.parameters:,}",
+            format_count(run.macs),
+            format_bytes(run.weight_bytes),
+            format_bytes(run.flash_bytes),
+            format_bytes(run.peak_ram_bytes),
+            "–" if run.seconds_per_epoch is None else f"{run.seconds_per_epoch:.3g}",
+            f"{run.epochs:,}",
+            f"{run.timing.batch1_ms:.3g}",
+            f"{run.timing.best_batch_ms_per_image:.3g}",
+        )
+    return made
+
+
+def _openings(runs: Sequence[ComparedRun]) -> list[str]:
+    """What a reader must know of the sealed test parts."""
+    return [
+        f"the test part of {run.run} was opened {run.opened:,} times; if what came out led to any choice, "
+        "its test accuracy is optimistic"
+        for run in runs
+        if run.opened > 1
+    ]
+
+
+def next_command(comparison: Comparison) -> str:
+    """What opens a test part that is still sealed; empty where none is."""
+    for run in comparison.runs:
+        if run.test is None and not run.opened:
+            return f"pennyweight evaluate {shlex.quote(str(run.run))}"
+    return ""

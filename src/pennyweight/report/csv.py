@@ -1,0 +1,77 @@
+"""Tables as comma-separated values (RFC 4180), for spreadsheets and data frames."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pennyweight.core.errors import PennyweightError
+from pennyweight.core.files import write_bytes
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet may run text that begins so; an apostrophe before it makes it text (OWASP, "CSV Injection")."""
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Replace the file at `path`, atomically, by a table of the rows in UTF-8; its columns are all keys as they come.
+
+    None and numbers that are not finite are empty cells. An interval is written as two columns, `…_low` and `…_high`,
+    any other sequence as a shape, such as 32x32x3. Raises PennyweightError where the file cannot be written.
+    """
+    flat = [_flat(row) for row in rows]
+    columns = dict.fromkeys(column for row in flat for column in row)
+    page = io.StringIO(newline="")
+    writer = csv.writer(page)
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(column)) for column in columns] for row in flat)
+    try:
+        write_bytes(path, page.getvalue().encode(errors="backslashreplace"))
+    except OSError as error:
+        raise _refused(path, error.strerror or str(error)) from error
+
+
+def check_writable(path: Path) -> None:
+    """Raises PennyweightError where it can be seen beforehand that no file can be written at `path`."""
+    if path.is_dir():
+        raise _refused(path, "it is a folder")
+    folder = path.absolute().parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise _refused(path, f"{folder} is no folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _refused(path, f"you may not write into {folder}")
+
+
+def _refused(path: Path, why: str) -> PennyweightError:
+    return PennyweightError(f"{path} cannot be written: {why}", hint="choose another file: --csv table.csv")
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        if key.endswith("interval"):
+            flat[f"{key}_low"], flat[f"{key}_high"] = value or (None, None)
+        else:
+            flat[key] = value
+    return flat
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case float():
+            return repr(value) if math.isfinite(value) else ""
+        case list() | tuple():
+            return _cell("x".join(map(str, value)))
+        case bool() | int():
+            return str(value)
+        case _:
+            text = str(value)
+            return f"'{text}" if text.startswith(FORMULA_STARTS) else text

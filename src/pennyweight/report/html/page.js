@@ -1,0 +1,129 @@
+"use strict";
+(() => {
+  const figures = JSON.parse(document.getElementById("figures").textContent);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const plots = [...document.querySelectorAll(".plot")];
+  let waking;
+
+  /** plotly.js, unpacked once. Where that fails the tables are opened in the figures' place. */
+  function wake() {
+    waking ??= (async () => {
+      const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), (c) => c.charCodeAt(0));
+      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+      const script = document.createElement("script");
+      script.textContent = await new Response(stream).text();
+      document.head.append(script);
+      return window.Plotly;
+    })().catch(() => {
+      for (const plot of plots) {
+        plot.hidden = true;
+        plot.parentElement.querySelector("details").open = true;
+      }
+    });
+    return waking;
+  }
+
+  /** The drawing with every `var(--name)` replaced by the colour that the page has for it now. */
+  function coloured(drawing, style) {
+    if (typeof drawing === "string") {
+      return drawing.replace(/^var\((--[a-z-]+)\)$/, (_, name) => style.getPropertyValue(name).trim());
+    }
+    if (Array.isArray(drawing)) {
+      return drawing.map((each) => coloured(each, style));
+    }
+    if (drawing !== null && typeof drawing === "object") {
+      return Object.fromEntries(Object.entries(drawing).map(([key, value]) => [key, coloured(value, style)]));
+    }
+    return drawing;
+  }
+
+  async function draw(plot) {
+    const plotly = await wake();
+    if (!plotly) {
+      return;
+    }
+    const drawing = figures[`${plot.dataset.figure}/${plot.dataset.choice}`];
+    const { data, layout } = coloured(drawing, getComputedStyle(document.documentElement));
+    await plotly.react(plot, data, layout, { displayModeBar: false, responsive: true, showTips: false });
+    plot.dataset.drawn = plot.dataset.choice;
+  }
+
+  const drawn = () => plots.filter((plot) => "drawn" in plot.dataset);
+  const redraw = () => drawn().forEach(draw);
+
+  /** Figures near the reader are drawn at once, the others while the browser has nothing else to do. */
+  const near = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (isIntersecting) {
+          near.unobserve(target);
+          draw(target);
+        }
+      }
+    },
+    { rootMargin: "300px" },
+  );
+  const idle = window.requestIdleCallback ?? ((then) => setTimeout(then, 200));
+  async function drawRest() {
+    const next = plots.find((plot) => !("drawn" in plot.dataset));
+    if (next) {
+      near.unobserve(next);
+      await draw(next);
+      if ("drawn" in next.dataset) {
+        idle(drawRest);
+      }
+    }
+  }
+  plots.forEach((plot) => near.observe(plot));
+  addEventListener("load", () => idle(drawRest));
+
+  dark.addEventListener("change", redraw);
+  addEventListener("beforeprint", () => {
+    document.documentElement.classList.add("print");
+    redraw();
+  });
+  addEventListener("afterprint", () => {
+    document.documentElement.classList.remove("print");
+    redraw();
+  });
+
+  for (const input of document.querySelectorAll(".choice input")) {
+    input.addEventListener("change", () => {
+      const plot = input.closest("figure").querySelector(".plot");
+      plot.dataset.choice = input.value;
+      draw(plot);
+    });
+    input.checked = input.defaultChecked;
+  }
+
+  /** Sorts the table by the button's column; again, the other way round. */
+  function sort(button) {
+    const head = button.closest("th");
+    const body = head.closest("table").tBodies[0];
+    const numeric = head.classList.contains("number");
+    const first = numeric ? "descending" : "ascending";
+    const second = numeric ? "ascending" : "descending";
+    const order = head.getAttribute("aria-sort") === first ? second : first;
+    for (const other of head.parentElement.children) {
+      other.removeAttribute("aria-sort");
+    }
+    head.setAttribute("aria-sort", order);
+    const sign = order === "ascending" ? 1 : -1;
+    const keyed = [...body.rows].map((row) => {
+      const cell = row.cells[head.cellIndex];
+      const value = cell.dataset.value;
+      return { row, text: cell.textContent, value: value === undefined ? null : Number(value) };
+    });
+    const hasValues = keyed.some(({ value }) => value !== null);
+    keyed.sort((a, b) => {
+      if (!hasValues) {
+        return sign * a.text.localeCompare(b.text, undefined, { numeric: true });
+      }
+      return (a.value === null) - (b.value === null) || sign * (a.value - b.value);
+    });
+    body.append(...keyed.map(({ row }) => row));
+  }
+  for (const button of document.querySelectorAll("th button")) {
+    button.addEventListener("click", () => sort(button));
+  }
+})();

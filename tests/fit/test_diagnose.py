@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pennyweight.core.errors import RunError, TrainingError
+from pennyweight.data.digits import read_digits
+from pennyweight.data.images import LabelledImages, Part
+from pennyweight.fit.defaults import default_recipe
+from pennyweight.fit.diagnose import SEVERITIES, Diagnosis, diagnose, diagnose_curves, label_noise
+from pennyweight.fit.recipe import Recipe
+from pennyweight.fit.train import train
+from pennyweight.net.zoo import build_network
+
+Rows = list[dict[str, Any]]
+
+
+def curve(
+    train_loss: Sequence[float],
+    validation_loss: Sequence[float],
+    accuracy: Sequence[float],
+    validation_accuracy: Sequence[float] | None = None,
+) -> Rows:
+    columns = zip(train_loss, validation_loss, accuracy, validation_accuracy or accuracy, strict=True)
+    return [
+        {
+            "epoch": number,
+            "train_loss": loss,
+            "train_accuracy": right,
+            "validation_loss": held_loss,
+            "validation_accuracy": held_right,
+        }
+        for number, (loss, held_loss, right, held_right) in enumerate(columns, start=1)
+    ]
+
+
+def diseases(rows: Rows, classes: int = 10) -> list[str]:
+    return [finding.disease for finding in diagnose_curves(rows, classes)]
+
+
+EPOCHS = 12
+FALLING = [2.3 * 0.5**epoch + 0.02 for epoch in range(EPOCHS)]
+RISING_ACCURACY = [0.97 - 0.8 * 0.4**epoch for epoch in range(EPOCHS)]
+STEADY = [2.2 - 0.1 * epoch for epoch in range(EPOCHS)]
+HEALTHY = curve(FALLING, [loss + 0.03 for loss in FALLING], RISING_ACCURACY)
+TURNING = [0.5 + 0.1 * abs(epoch - 3) for epoch in range(EPOCHS)]
+OVERFITTED = curve(FALLING, TURNING, RISING_ACCURACY, [0.8] * EPOCHS)
+DEAD = curve([math.log(10)] * EPOCHS, [2.302] * EPOCHS, [0.1135] * EPOCHS)
+SHAPES = {
+    "healthy": HEALTHY,
+    "overfitting": OVERFITTED,
+    "dead": DEAD,
+    "underfitting": curve([2.0] + [1.5] * (EPOCHS - 1), [1.5] * EPOCHS, [0.4] * EPOCHS),
+    "still improving": curve(STEADY, STEADY, [0.3] * EPOCHS),
+    "diverged": curve([*FALLING[:6], 1.0, 2.0, 4.0, 6.0, 8.0, 9.0], FALLING, [0.5] * EPOCHS),
+    "noisy": curve(FALLING, FALLING, [0.97] * EPOCHS, [0.8] * 8 + [0.97, 0.8, 0.97, 0.8]),
+}
+
+
+@pytest.mark.parametrize("disease", SHAPES)
+def test_each_disease_is_seen_in_its_textbook_curve(disease: str) -> None:
+    assert diseases(SHAPES[disease]) == ([] if disease == "healthy" else [disease])
+
+
+@pytest.mark.parametrize("disease", SHAPES)
+@given(times=st.integers(1, 5), late=st.integers(0, 1000))
+def test_findings_do_not_depend_on_the_scale_of_time(disease: str, times: int, late: int) -> None:
+    slow = [row for row in SHAPES[disease] for _ in range(times)]
+    slow = [row | {"epoch": late + number, "seconds": 9.0 * times} for number, row in enumerate(slow, start=1)]
+    assert diseases(slow) == diseases(SHAPES[disease])
+
+
+@given(
+    start=st.floats(1.0, 3.0),
+    pace=st.floats(0.1, 0.6),
+    floor=st.floats(0.0, 0.1),
+    gap=st.floats(0.0, 0.04),
+    epochs=st.integers(12, 60),
+)
+def test_curves_that_fall_and_flatten_at_high_accuracy_are_healthy(
+    start: float, pace: float, floor: float, gap: float, epochs: int
+) -> None:
+    losses = [start * pace**epoch + floor for epoch in range(epochs)]
+    accuracies = [1 - 0.9 * min(1.0, loss / start) * 0.5 for loss in losses]
+    assert diseases(curve(losses, [loss + gap for loss in losses], accuracies)) == []
+
+
+@given(
+    losses=st.lists(
+        st.one_of(st.none(), st.floats(), st.integers(-5, 5), st.text(max_size=2), st.booleans()), max_size=12
+    ),
+    classes=st.integers(0, 300),
+    keys=st.sets(
+        st.sampled_from(["train_loss", "validation_loss", "train_accuracy", "validation_accuracy"]), min_size=0
+    ),
+)
+def test_whatever_a_curve_holds_it_is_answered(losses: list[Any], classes: int, keys: set[str]) -> None:
+    rows = [dict.fromkeys(keys, value) for value in losses]
+    for finding in diagnose_curves(rows, classes):
+        assert SEVERITIES[finding.disease] == finding.severity
+        assert finding.says
+        json.dumps(finding.as_json())
+
+
+def test_without_an_epoch_there_is_nothing_to_find() -> None:
+    assert diagnose_curves([], 10) == ()
+
+
+def test_one_epoch_that_learned_something_is_too_short() -> None:
+    assert diseases(curve([1.2], [0.8], [0.6])) == ["still improving"]
+
+
+def test_a_loss_that_is_no_number_is_told_with_its_epoch() -> None:
+    rows = [*HEALTHY[:4], HEALTHY[4] | {"train_loss": math.nan}, *HEALTHY[5:]]
+    (finding,) = diagnose_curves(rows, 10)
+    assert (finding.disease, finding.epoch) == ("diverged", 5)
+
+
+def test_overfitting_begins_after_the_lowest_validation_loss() -> None:
+    (finding,) = diagnose_curves(OVERFITTED, 10)
+    assert finding.epoch == 4
+    assert any("patience" in advice for advice in finding.advice)
+
+
+def test_patience_that_kept_the_best_weights_has_cured_overfitting() -> None:
+    rows = curve(FALLING, TURNING, RISING_ACCURACY)
+    assert diseases(rows) == ["overfitting"]
+    assert diagnose_curves(rows, 10, recipe=Recipe(patience=5)) == ()
+
+
+def test_rising_loss_under_rising_accuracy_is_called_overconfidence() -> None:
+    (finding,) = diagnose_curves(curve(FALLING, TURNING, RISING_ACCURACY), 10)
+    assert "with more confidence" in finding.says
+
+
+def test_dead_is_at_chance_for_as_many_classes_as_there_are() -> None:
+    assert diseases(DEAD, classes=10) == ["dead"]
+    assert diseases(DEAD, classes=100) != ["dead"]
+
+
+def noisy_answers(share: float, weak: float = 0.0, count: int = 400, seed: int = 0) -> tuple[Any, Any]:
+    """Logits of a network that is right but for `weak`, and labels of which a share is wrong."""
+    rng = np.random.default_rng(seed)
+    true = rng.integers(0, 10, count)
+    logits = rng.normal(0, 1, (count, 10)) - weak * np.abs(np.arange(10) - true[:, None])
+    logits[np.arange(count), true] += 5 * (weak == 0)
+    wrong = rng.random(count) < share
+    labels = np.where(wrong, (true + rng.integers(1, 10, count)) % 10, true)
+    return torch.from_numpy(logits).float(), torch.from_numpy(labels)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.3, 0.4])
+def test_the_share_of_wrong_labels_lies_in_its_interval(share: float) -> None:
+    covered = 0
+    for seed in range(20):
+        noise = label_noise(*noisy_answers(share, seed=seed))
+        assert noise is not None
+        covered += noise[0] <= share <= noise[2]
+    assert covered >= 17
+
+
+@given(seed=st.integers(0, 10_000), weak=st.sampled_from([0.0, 0.3, 0.6, 1.0]))
+def test_true_labels_are_not_called_noise_however_weak_the_network(seed: int, weak: float) -> None:
+    assert label_noise(*noisy_answers(0.0, weak, seed=seed)) is None
+
+
+# Real trainings of digits
+
+
+@pytest.fixture(scope="module")
+def everything() -> LabelledImages:
+    return read_digits()
+
+
+def trained(images: LabelledImages, network: str, folder: Path, *settings: str) -> Diagnosis:
+    recipe = default_recipe(build_network(network, images.input_shape, images.classes), images)
+    recipe = recipe.with_settings(["epochs=15", *settings])
+    train(images, network, recipe=recipe, out=folder, device="cpu")
+    return diagnose(folder, images)
+
+
+def leading(diagnosis: Diagnosis) -> str:
+    return diagnosis.findings[0].disease if diagnosis.findings else "healthy"
+
+
+def test_a_healthy_training_is_called_healthy(everything: LabelledImages, tmp_path: Path) -> None:
+    found = trained(everything, "mlp", tmp_path / "run")
+    assert found.healthy
+    assert found.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("disease", "network", "settings"),
+    [
+        ("still improving", "mlp", "epochs=2"),
+        ("underfitting", "mlp:hidden=1", "epochs=40"),
+        ("dead", "mlp:hidden=60-60-60-60-60-60,activation=sigmoid", "epochs=5 optimizer=sgd"),
+        ("dead", "squeezenet:width=0.25", "epochs=2 optimizer=sgd learning_rate=0.05"),
+    ],
+)
+def test_a_training_that_is_set_up_badly_is_named(
+    disease: str, network: str, settings: str, everything: LabelledImages, tmp_path: Path
+) -> None:
+    assert leading(trained(everything, network, tmp_path / "run", *settings.split())) == disease
+
+
+def test_few_images_learned_by_heart_are_overfitting(everything: LabelledImages, tmp_path: Path) -> None:
+    few = dataclasses.replace(everything, learning=everything.learning.take(np.arange(100)), source="")
+    settings = "epochs=40 batch=10 optimizer=adamw schedule=constant shift=0 rotate=0 validation=0.5"
+    assert leading(trained(few, "mlp", tmp_path / "run", *settings.split())) == "overfitting"
+
+
+def test_a_training_that_broke_down_is_diverged_with_its_epoch(everything: LabelledImages, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="loss is"):
+        trained(everything, "mlp", tmp_path / "run", "optimizer=sgd", "learning_rate=100")
+    found = diagnose(tmp_path / "run", everything)
+    assert (leading(found), found.findings[0].epoch) == ("diverged", 1)
+    assert "learning_rate=25" in found.findings[0].advice[0]
+
+
+def test_wrong_labels_are_label_noise(everything: LabelledImages, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    labels = everything.learning.labels.copy()
+    wrong = rng.random(len(labels)) < 0.3
+    labels[wrong] = (labels[wrong] + rng.integers(1, 10, int(wrong.sum()))) % 10
+    images = dataclasses.replace(everything, learning=Part(everything.learning.images, labels), source="")
+    assert leading(trained(images, "mlp", tmp_path / "run")) == "label noise"
+
+
+def test_test_images_that_were_learned_are_leaked(everything: LabelledImages, tmp_path: Path) -> None:
+    sealed = Part(everything.sealed.images.copy(), everything.sealed.labels.copy())
+    sealed.images[:20], sealed.labels[:20] = everything.learning.images[:20], everything.learning.labels[:20]
+    found = trained(dataclasses.replace(everything, sealed=sealed, source=""), "mlp", tmp_path / "run")
+    assert [finding.disease for finding in found.findings] == ["leaked test images"]
+
+
+def test_a_class_of_blank_pictures_is_constant_and_no_leak(everything: LabelledImages, tmp_path: Path) -> None:
+    def blanked(part: Part) -> Part:
+        pictures = part.images.copy()
+        blank = np.flatnonzero(part.labels == 3)
+        pictures[blank] = (blank % 7)[:, None, None, None]
+        return Part(pictures, part.labels)
+
+    learning, sealed = blanked(everything.learning), blanked(everything.sealed)
+    found = trained(
+        dataclasses.replace(everything, learning=learning, sealed=sealed, source=""), "mlp", tmp_path / "run"
+    )
+    assert [finding.disease for finding in found.findings] == ["constant class"]
+    assert "'3'" in found.findings[0].says
+
+
+def test_a_network_that_gives_one_answer_to_everything_is_dead(everything: LabelledImages, tmp_path: Path) -> None:
+    """Nine of ten images have one class, so that the loss of guessing lies far below ln 10."""
+    keep = np.flatnonzero((everything.learning.labels == 0) | (np.arange(len(everything.learning)) % 80 == 0))
+    images = dataclasses.replace(everything, learning=everything.learning.take(keep), source="")
+    network = "mlp:hidden=60-60-60-60-60-60,activation=sigmoid"
+    found = trained(images, network, tmp_path / "run", "optimizer=sgd")
+    assert leading(found) == "dead"
+
+
+def test_a_training_on_its_way_is_not_called_healthy(everything: LabelledImages, tmp_path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    calls = itertools.count()
+
+    def stop(_: object) -> None:
+        if next(calls) > 20:
+            raise Stop
+
+    recipe = Recipe(epochs=50, batch=500)
+    with pytest.raises(Stop):
+        train(everything, "mlp:hidden=8", recipe=recipe, out=tmp_path / "run", device="cpu", on_progress=stop)
+    found = diagnose(tmp_path / "run", everything)
+    assert not found.healthy
+    assert any("--resume" in note for note in found.notes)
+
+
+def test_other_images_are_not_judged(everything: LabelledImages, digits: LabelledImages, tmp_path: Path) -> None:
+    trained(everything, "mlp:hidden=8", tmp_path / "run", "epochs=1")
+    assert any("curves alone" in note for note in diagnose(tmp_path / "run", digits).notes)
+
+
+def test_without_validation_images_the_notes_say_what_is_not_seen(everything: LabelledImages, tmp_path: Path) -> None:
+    found = trained(everything, "mlp:hidden=8", tmp_path / "run", "validation=0")
+    assert any("validation" in note for note in found.notes)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not a run"):
+        diagnose(tmp_path)

@@ -1,0 +1,199 @@
+"""The HTML report as a reader meets it: in a real browser, in light and dark, on a phone, by keyboard."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pennyweight.report.html.page import write_report
+
+if TYPE_CHECKING:
+    from tests.report.html.conftest import Folders
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra `test`: playwright drives Chromium")
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+
+PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """A page, what it asked for, and what it complained about."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: self.requests.append(request.url))
+
+    def all_drawn(self) -> None:
+        """Wait until every figure is drawn."""
+        self.page.wait_for_selector(".plot:not([data-drawn])", state="detached", timeout=60_000)
+
+    def open_tables(self) -> None:
+        """Open the table beneath every figure."""
+        self.page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Callable[..., Opened]]:
+    contexts = []
+
+    def open_page(path: Path, **settings: Any) -> Opened:
+        context = browser.new_context(offline=True, **settings)
+        contexts.append(context)
+        found = Opened(context.new_page())
+        found.page.goto(path.as_uri())
+        return found
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def report(folders: Folders) -> Path:
+    search = folders.search()
+    folders.evaluate(search / "trial-04")
+    return write_report([search])
+
+
+def test_every_figure_is_drawn_without_an_error_or_a_request(report: Path, opened: Callable[..., Opened]) -> None:
+    it = opened(report)
+    it.all_drawn()
+    figures = it.page.locator(".plot")
+    assert figures.count() == it.page.locator(".plot .main-svg >> nth=0").count() * figures.count() > 8
+    assert it.complaints == []
+    assert it.requests == [report.as_uri()]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_a_phone(report: Path, opened: Callable[..., Opened], scheme: str) -> None:
+    it = opened(report, color_scheme=scheme, **PHONE)
+    it.all_drawn()
+    it.open_tables()
+    assert it.page.evaluate("document.documentElement.scrollWidth") == 360
+    wide = it.page.locator(".scroll").first
+    assert wide.evaluate("each => each.scrollWidth > each.clientWidth")
+    assert it.complaints == []
+
+
+def test_figures_follow_the_reader_into_the_dark(report: Path, opened: Callable[..., Opened]) -> None:
+    it = opened(report, color_scheme="light")
+    it.all_drawn()
+    background = "getComputedStyle(document.body).backgroundColor"
+    tick = it.page.locator("#p0-front .xtick text").first
+    assert it.page.evaluate(background) == "rgb(255, 255, 255)"
+    light = tick.evaluate("each => each.style.fill")
+    it.page.emulate_media(color_scheme="dark")
+    assert it.page.evaluate(background) == "rgb(23, 23, 22)"
+    playwright.expect(tick).not_to_have_css("fill", light)
+    playwright.expect(tick).to_have_css("fill", "rgb(170, 167, 158)")
+    it.page.emulate_media(color_scheme="light")
+    playwright.expect(tick).to_have_css("fill", "rgb(92, 91, 86)")
+    assert it.complaints == []
+
+
+def test_another_axis_is_drawn_when_it_is_chosen_by_keyboard(report: Path, opened: Callable[..., Opened]) -> None:
+    it = opened(report)
+    it.all_drawn()
+    title = it.page.locator("#p0-front .xtitle")
+    assert title.text_content() == "multiply-accumulates of one image"
+    it.page.locator("#p0-front input").first.focus()
+    it.page.keyboard.press("ArrowRight")
+    playwright.expect(title).to_have_text("flash, KiB (estimated)")
+
+
+def test_the_keyboard_comes_first_to_the_skip_link_then_to_the_sections(
+    report: Path, opened: Callable[..., Opened]
+) -> None:
+    it = opened(report)
+    focused = "document.activeElement.textContent"
+    it.page.keyboard.press("Tab")
+    assert it.page.evaluate(focused) == "Skip to the results"
+    assert it.page.locator(".skip").bounding_box()["x"] >= 0
+    assert it.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    it.page.keyboard.press("Tab")
+    assert it.page.evaluate(focused) == "Summary"
+    it.page.locator(".skip").focus()
+    it.page.keyboard.press("Enter")
+    assert it.page.evaluate("document.activeElement.id") == "main"
+
+
+def test_a_table_is_sorted_by_its_buttons(report: Path, opened: Callable[..., Opened]) -> None:
+    it = opened(report)
+    table = it.page.locator("#p0-front table")
+    button = table.get_by_role("button", name="parameters")
+    cells = table.locator("tbody td:nth-child(5)")
+    button.press("Enter")
+    falling = [int(text.replace(",", "")) for text in cells.all_text_contents()]
+    assert falling == sorted(falling, reverse=True)
+    assert table.locator("th[aria-sort]").get_attribute("aria-sort") == "descending"
+    button.press("Enter")
+    assert [int(text.replace(",", "")) for text in cells.all_text_contents()] == falling[::-1]
+    table.get_by_role("button", name="network").click()
+    assert table.locator("th[aria-sort]").count() == 1
+    assert table.locator("tbody td:nth-child(2)").first.text_content() == "pooled-resnet:width=4"
+
+
+def test_hostile_names_do_no_harm(folders: Folders, opened: Callable[..., Opened]) -> None:
+    run = folders.run(class_names=folders.hostile, settings={"source": folders.hostile[1]})
+    folders.evaluate(run)
+    it = opened(write_report([run]), **PHONE)
+    it.all_drawn()
+    it.open_tables()
+    assert it.complaints == []
+    assert it.page.locator(".plot a, .plot b, main script, main [onerror], main [onload]").count() == 0
+    assert it.page.evaluate("document.documentElement.scrollWidth") == 360
+    assert "<script>alert(1)" in it.page.locator("#p0-confusion .ytick").first.text_content()
+
+
+def test_a_script_that_got_into_the_page_would_not_run(report: Path, opened: Callable[..., Opened]) -> None:
+    page = report.read_text(encoding="utf-8")
+    report.write_text(page.replace("</main>", "<script>alert('in')</script></main>"), encoding="utf-8")
+    it = opened(report)
+    it.all_drawn()
+    assert len(it.complaints) == 1
+    assert "Content Security Policy" in it.complaints[0]
+
+
+def test_every_figure_has_words_and_a_table_in_its_stead(report: Path, opened: Callable[..., Opened]) -> None:
+    it = opened(report)
+    for figure in it.page.locator("figure").all():
+        assert len(figure.locator("h3").text_content()) > 10
+        assert figure.locator("[role=img]").get_attribute("aria-label")
+        assert figure.locator("details table tbody tr").count() > 0
+    assert it.page.locator("h1").count() == 1
+
+
+def test_the_page_is_readable_without_scripts(report: Path, opened: Callable[..., Opened]) -> None:
+    it = opened(report, java_script_enabled=False)
+    assert it.page.locator("noscript").text_content() == "Figures need JavaScript; their data stand in the tables."
+    assert it.page.get_by_text("What was possible").first.is_visible()
+
+
+def test_print_is_light_whatever_the_screen_is(report: Path, opened: Callable[..., Opened]) -> None:
+    it = opened(report, color_scheme="dark")
+    it.all_drawn()
+    it.page.emulate_media(media="print", color_scheme="dark")
+    assert it.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert it.page.locator("nav").is_hidden()
+    it.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    playwright.expect(it.page.locator("#p0-front .xtick text").first).to_have_css("fill", "rgb(92, 91, 86)")
+    assert it.complaints == []

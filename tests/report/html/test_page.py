@@ -1,0 +1,296 @@
+"""What stands in the HTML report, as far as it can be told without a browser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pennyweight.__main__ import main
+from pennyweight.core.errors import RunError
+from pennyweight.core.files import write_json
+from pennyweight.core.run import Run
+from pennyweight.report.html.page import write_report
+
+if TYPE_CHECKING:
+    from tests.report.html.conftest import Folders
+
+MEGABYTE = 1_000_000
+
+
+class Elements(HTMLParser):
+    """The elements of a page with their attributes, and the text that a reader sees."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._in_script = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        self._in_script = tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_script = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._in_script:
+            self.text += data.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def told(*paths: Path) -> str:
+    """What a reader of the report sees as text."""
+    return Elements(write_report(list(paths)).read_text(encoding="utf-8")).text
+
+
+def test_a_run_that_was_evaluated_shows_all_its_parts(folders: Folders) -> None:
+    run = folders.run()
+    folders.evaluate(run)
+    text = told(run)
+    for part in ("Summary", "The training", "The answers", "The price", "The data", "How it was made"):
+        assert part in text
+    assert "97.56 %" in text
+    assert "90.00 %" in text
+    assert "0 is taken for 1 most often: 1 of 10" in text
+    assert "Expected calibration error: 3.10 points" in text
+    assert "Healthy" in text
+    assert "pennyweight train digits pooled-resnet:width=4 --set epochs=8" in text
+
+
+def test_a_search_shows_its_front_and_its_winner_wherever_it_was_moved_to(folders: Folders) -> None:
+    text = told(folders.search())
+    assert "What was possible" in text
+    assert "15 of 44 networks fit the budget" in text
+    assert "pooled-resnet:width=16 reaches 88.50 %" in text
+    assert "WCH CH32V003" in text
+    assert "4 trainings of up to 8 epochs" in text
+
+
+def test_several_folders_stand_side_by_side(folders: Folders) -> None:
+    text = told(folders.run("one"), folders.run("two", "mlp"), folders.search())
+    assert "3 results side by side" in text
+
+
+def test_runs_on_different_images_are_told_not_to_compare(folders: Folders) -> None:
+    other = folders.run("other", settings={"fingerprint": "ff" * 32})
+    assert "cannot be compared" in told(folders.run("one"), other)
+
+
+def test_what_is_missing_is_told_with_the_command_that_fills_it(folders: Folders) -> None:
+    run = folders.run()
+    text = told(run)
+    assert "The test part is still sealed" in text
+    assert f"pennyweight evaluate {run}" in text
+    assert f"pennyweight evaluate {run} --part validation" in text
+
+
+def test_an_unfinished_run_says_how_to_resume_it(folders: Folders) -> None:
+    run = folders.run(finished=False)
+    assert f"This training has not ended. pennyweight train --resume {run}" in told(run)
+
+
+def test_a_failed_run_says_what_ended_it(folders: Folders) -> None:
+    run = folders.run(finished=False)
+    Run(run).note_failure({"epoch": 3, "step": 7, "what": "the loss became nan", "hint": ""})
+    text = told(run)
+    assert "This training failed in epoch 3: the loss became nan." in text
+    assert "Diverged, since epoch 3" in text
+
+
+def _rewritten(run: Path, **changes: Any) -> None:
+    results = json.loads((run / "results.json").read_bytes()) | changes
+    results.pop("sha256_of_the_rest")
+    sums = results.pop("sha256")
+    Run(run).finish(b"weights", results, {name: sums[name] for name in ("settings.json", "graph.json")})
+
+
+@pytest.mark.parametrize(
+    ("curves", "says"),
+    [
+        ([], "There are no curves"),
+        ([{"epoch": 1, "train_loss": 1.0, "validation_loss": 1.1}], "one epoch: that is a point"),
+        ([{"train_loss": 1.0, "validation_loss": loss} for loss in (1, None, 3)], "was not a number in some epochs"),
+        ([{"train_loss": 1.0, "epoch": "1"}, {"train_loss": "high", "epoch": [1]}, {}, 7], "The training"),
+        ([{"epoch": 1, "train_loss": 1.0}, {"epoch": 2, "train_loss": 0.5}], "The training loss"),
+    ],
+)
+def test_curves_of_any_kind_are_shown_or_told(folders: Folders, curves: list[Any], says: str) -> None:
+    run = folders.run()
+    _rewritten(run, curves=curves)
+    assert says in told(run)
+
+
+def test_numbers_that_are_not_finite_do_no_harm(folders: Folders) -> None:
+    search = folders.search()
+    path = search / "search.json"
+    path.write_text(path.read_text().replace('"minutes": 1.9', '"minutes": NaN').replace("0.1", "1e999"))
+    assert "What was possible" in told(search)
+
+
+def test_a_run_of_another_version_is_shown_and_told(folders: Folders) -> None:
+    assert "Pennyweight 0.0.1 made this run" in told(folders.run(settings={"pennyweight": "0.0.1"}))
+
+
+def test_a_run_whose_settings_lack_almost_everything_is_shown(folders: Folders) -> None:
+    run = folders.run()
+    for name in ("settings.json", "environment.json"):
+        write_json(run / name, {})
+    (run / "graph.json").write_text("{}")
+    (run / "openings.jsonl").write_text("?")
+    text = told(run)
+    assert "images from Python" in text
+    assert "The network cannot be priced" in text
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"per_class": None, "confusion": [[1]], "reliability": [3], "mistakes": [{"png_base64": "%%%"}]},
+        {"confusion": None, "accuracy": None, "reliability": None, "mistakes": "none", "timing": 3},
+        {"per_class": [3], "classes": None, "interval": [0], "mistakes": [{"png_base64": "PHN2Zz4="}]},
+    ],
+)
+def test_an_evaluation_of_another_shape_is_shown_as_far_as_it_goes(folders: Folders, facts: dict[str, Any]) -> None:
+    run = folders.run()
+    folders.evaluate(run, **facts)
+    page = write_report([run]).read_text(encoding="utf-8")
+    assert "The answers" in page
+    assert "data:image" not in page
+
+
+def test_an_unfinished_search_shows_what_was_done_so_far(folders: Folders) -> None:
+    search = folders.search()
+    facts = json.loads((search / "search.json").read_bytes())
+    write_json(search / "search.json", {"trials": facts["trials"], "notes": []})
+    text = told(search)
+    assert "This search has not ended" in text
+    assert "pooled-resnet:width=16 reaches 88.50 %" in text
+
+
+@pytest.mark.parametrize("trials", [[], None, [3], [{}], [{"run": ".."}]])
+def test_a_search_without_trials_is_told(folders: Folders, trials: Any) -> None:
+    write_json(folders.root / "search.json", {"trials": trials})
+    assert "Summary" in told(folders.root)
+
+
+def test_a_winner_whose_run_is_gone_is_told(folders: Folders) -> None:
+    search = folders.search()
+    (search / "trial-04").rename(search / "elsewhere")
+    assert "The winner's run cannot be shown" in told(search)
+
+
+def test_a_folder_that_is_neither_run_nor_search_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="neither a run nor a search"):
+        write_report([tmp_path])
+    with pytest.raises(RunError, match="is not there"):
+        write_report([tmp_path / "nothing"])
+
+
+def test_a_place_that_cannot_be_written_is_refused_and_nothing_stays_behind(folders: Folders) -> None:
+    run = folders.run()
+    (folders.root / "file").touch()
+    with pytest.raises(RunError, match="cannot be written"):
+        write_report([run], folders.root / "file" / "report.html")
+    with pytest.raises(RunError, match="cannot be written"):
+        write_report([run], folders.root)
+    assert not list(folders.root.glob("**/*.draft"))
+
+
+def test_the_page_asks_for_nothing_from_anywhere(folders: Folders) -> None:
+    run = folders.run()
+    folders.evaluate(run)
+    page = write_report([run]).read_text(encoding="utf-8")
+    without_plotly = re.sub(r'id="plotly">[^<]*<', "<", page)
+    assert "//" not in re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]*|/\*.*?\*/|^\s*//.*$", "", without_plotly)
+    for tag, attributes in Elements(page).found:
+        assert tag not in ("link", "iframe", "object", "embed", "base", "form"), tag
+        address = attributes.get("src") or attributes.get("href") or "#"
+        assert address.startswith(("#", "data:image/png;base64,")), address
+
+
+def test_only_the_scripts_of_the_page_may_run(folders: Folders) -> None:
+    page = write_report([folders.run()]).read_text(encoding="utf-8")
+    policy = next(a["content"] or "" for tag, a in Elements(page).found if tag == "meta" and "http-equiv" in a)
+    script = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    assert len(script) == 1
+    assert base64.b64encode(hashlib.sha256(script[0].encode()).digest()).decode() in policy
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy.partition("script-src")[2].partition(";")[0]
+    assert "unsafe-eval" not in policy
+
+
+def test_hostile_names_stay_text(folders: Folders) -> None:
+    names = folders.hostile
+    run = folders.run(class_names=names, settings={"source": names[0]})
+    folders.evaluate(run)
+    page = write_report([run]).read_text(encoding="utf-8")
+    found = Elements(page).found
+    assert [tag for tag, _ in found].count("script") == 3
+    assert not [tag for tag, attributes in found if any(name.startswith("on") for name in attributes)]
+    assert not [tag for tag, _ in found if tag == "svg"]
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    assert html.escape("<script>alert(1)</script>") in page
+
+
+def test_figures_hold_no_markup_of_users(folders: Folders) -> None:
+    run = folders.run(class_names=folders.hostile)
+    folders.evaluate(run)
+    page = write_report([run]).read_text(encoding="utf-8")
+    data = re.search(r'id="figures">(.*?)</script>', page, flags=re.DOTALL)
+    assert data is not None
+    assert "<" not in data.group(1)
+    labels = json.loads(data.group(1))["p0-confusion/"]["layout"]["xaxis"]["ticktext"]
+    assert not [label for label in labels if "<" in label or ">" in label]
+
+
+def test_every_figure_is_one_that_plotly_knows(folders: Folders) -> None:
+    import plotly.graph_objects as go
+
+    search, run = folders.search(), folders.run()
+    for folder in (search / "trial-04", run):
+        folders.evaluate(folder)
+    page = write_report([search, run]).read_text(encoding="utf-8")
+    data = re.search(r'id="figures">(.*?)</script>', page, flags=re.DOTALL)
+    assert data is not None
+    drawings = json.loads(data.group(1))
+    assert len(drawings) > 20
+    for drawing in drawings.values():
+        go.Figure(drawing)
+
+
+def test_the_page_is_small(folders: Folders) -> None:
+    assert write_report([folders.search()]).stat().st_size < 3 * MEGABYTE
+
+
+def test_the_same_facts_give_the_same_page(folders: Folders) -> None:
+    run = folders.run()
+    assert write_report([run]).read_bytes() == write_report(run).read_bytes()
+
+
+def test_the_command_prints_the_path(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    run = folders.run()
+    assert main(["report", str(run)]) == 0
+    assert capsys.readouterr().out.strip() == str(run / "report.html")
+    assert main(["report", str(run), "--json", "--out", str(folders.root / "a" / "b.html")]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {
+        "report": str(folders.root / "a" / "b.html"),
+        "bytes": (folders.root / "a" / "b.html").stat().st_size,
+    }
+
+
+def test_a_report_opens_no_images(folders: Folders) -> None:
+    run = folders.run(settings={"source": "no-such-folder"})
+    before = (run / "openings.jsonl").read_bytes()
+    write_report([run])
+    assert (run / "openings.jsonl").read_bytes() == before
