@@ -86,15 +86,15 @@ def test_a_folder_without_a_photo_of_a_class_says_what_is_wrong(content: dict[st
         open_photos(tmp_path, MNIST, SHAPE)
 
 
-def test_all_photos_are_evaluated_unless_the_folder_has_a_test_part_of_its_own(tmp_path: Path) -> None:
+def test_the_photos_of_a_part_are_those_in_its_folder(tmp_path: Path) -> None:
     for name in ("train/a/1.png", "train/b/2.png", "test/a/3.png"):
         photograph(tmp_path / name)
     photos = open_photos(tmp_path, MNIST, SHAPE)
-    assert photos.index_of("all").tolist() == [0, 1, 2]
-    assert [photos.files[index] for index in photos.index_of("test")] == ["test/a/3.png"]
-    assert len(photos.index_of("train")) == 2
+    assert photos.of_part("all").files == photos.files == ("train/a/1.png", "train/b/2.png", "test/a/3.png")
+    assert photos.of_part("test").files == ("test/a/3.png",)
+    assert photos.of_part("train").pictures.labels.tolist() == [0, 1]
     with pytest.raises(UsageError, match="no validation part"):
-        photos.index_of("validation")
+        photos.of_part("validation")
 
 
 def test_photos_of_every_mode_and_size_become_pictures_or_are_listed(real_data: Path, tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ def test_a_training_that_broke_down_is_diverged_with_its_epoch(everything: Label
         trained(everything, "mlp", tmp_path / "run", "optimizer=sgd", "learning_rate=100")
     found = diagnose(tmp_path / "run", everything)
     assert (leading(found), found.findings[0].epoch) == ("diverged", 1)
-    assert "learning_rate=25" in found.findings[0].advice[0]
+    assert found.findings[0].advice[0] == "--set learning_rate=0.1"
 
 
 def test_wrong_labels_are_label_noise(everything: LabelledImages, tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from pennyweight.core.errors import DataError, RunError, UsageError
 from pennyweight.core.run import ASKED, GRAPH, OPENINGS, RESULTS, SETTINGS, WEIGHTS, Run
+from pennyweight.data.geometry import Geometry
 from pennyweight.data.images import SEALED_NOTE, LabelledImages, Part
+from pennyweight.data.source import open_source
 from pennyweight.fit.evaluate import Answer, class_figures, evaluate
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.recipe import Recipe
@@ -484,3 +486,31 @@ def test_a_run_from_before_geometry_was_measured_has_photos_stretched(bars: Path
     forge_json(tmp_path / "run", SETTINGS, lambda facts: facts.update(geometry={"box": 10**9}))
     with pytest.raises(RunError, match="no usable geometry"):
         evaluate(tmp_path / "run", str(tmp_path / "photos"), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> Path:
+    """A run that reads digits, trained on some of MNIST."""
+    mnist = open_source("mnist", data_dir=real_data)
+    few = replace(mnist, learning=mnist.learning.take(np.arange(6_000)), sealed=mnist.sealed.take(np.arange(1_000)))
+    recipe = Recipe(epochs=4, batch=64, validation=0.1)
+    out = tmp_path_factory.mktemp("reader") / "run"
+    return train(replace(few, source=""), "mlp:hidden=128", recipe=recipe, out=out, device="cpu").run
+
+
+def test_digits_of_mnist_are_read_as_well_after_they_were_fitted(reader: Path, real_data: Path) -> None:
+    geometry = Geometry.from_json(Run.open(reader).read(SETTINGS)["geometry"])
+    network = TrainedNetwork.of(Run.open(reader), CPU)
+    part = open_source("mnist", data_dir=real_data).learning.take(np.arange(10_000, 10_800))
+    fitted = np.stack([geometry.fitted(picture, (28, 28, 1)) for picture in part.images])
+    before, after = (
+        float((network.logits(images).argmax(1).numpy() == part.labels).mean()) for images in (part.images, fitted)
+    )
+    assert before > 0.9
+    assert after > before - 0.005
+
+
+def test_a_persons_own_digits_are_read_in_mnists_geometry(reader: Path, real_data: Path) -> None:
+    out = evaluate(reader, str(real_data / "own_digits"), device="cpu")
+    assert out.accuracy.n == len(out.photos) == 7
+    assert out.accuracy.correct >= 6

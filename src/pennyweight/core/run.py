@@ -8,7 +8,9 @@ checkpoint.safetensors   while training: everything that the next epoch needs; g
 weights.safetensors      when it has ended: parameters and running statistics
 results.json             when it has ended: curves, figures, the checksums of settings, graph and weights, and its own
 failure.json             where the loss stopped being a number: in which epoch, and in which words
-evaluations/*.json       what `evaluate` found, one file a part or other source, the latest look only
+evaluations/*.json       what `evaluate` found, one file a part or other source, its latest look; *.png shows mistakes
+model-card.md            all of this for a reader: data, recipe, cost, accuracy, limits
+tensorboard/             event files, where they were asked for
 
 Checksums tell of accidents and careless edits. They are no proof against forgery: whoever writes a file can write its
 checksum too, or take lines out of openings.jsonl.

@@ -57,7 +57,7 @@ def read_folder(path: Path, input_shape: Shape | None = None, *, name: str = "")
         check_shape(input_shape)
     if not path.is_dir():
         raise DataError(f"there is no folder {visible(path)}", hint=LAYOUT)
-    scan = _scan(path)
+    scan = scan_folder(path)
     _check_test_classes(scan.root, scan.files)
     read, pixels, sizes = _decode_all(scan, input_shape)
     _check_test_classes(scan.root, read)
@@ -93,7 +93,9 @@ def read_folder(path: Path, input_shape: Shape | None = None, *, name: str = "")
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class ClassFile:
+    """A file in a class folder."""
+
     path: Path
     folder: Path
     """The class folder; the file may lie deeper."""
@@ -104,12 +106,12 @@ class _File:
         return self.folder.name
 
 
-class _Scan:
+class Scan:
     """What a walk through the folder found: files with a class, and everything that was passed over."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.files: list[_File] = []
+        self.files: list[ClassFile] = []
         self.collected: list[Path] = []
         self.notes: list[str] = []
         self.unreadable: list[Unreadable] = []
@@ -142,7 +144,7 @@ class _Scan:
         while waiting:
             folders, files = self.listing(waiting.pop())
             waiting += reversed(folders)
-            self.files += [_File(path, class_folder, sealed) for path in self.openable(files)]
+            self.files += [ClassFile(path, class_folder, sealed) for path in self.openable(files)]
 
     def openable(self, paths: Sequence[Path]) -> list[Path]:
         """Those of the `paths` that are regular files inside the folder; the others are listed as unreadable."""
@@ -183,9 +185,9 @@ def _first(names: Sequence[str]) -> str:
     return ", ".join(names[:LISTED]) + (" …" if len(names) > LISTED else "")
 
 
-def _scan(root: Path) -> _Scan:
+def scan_folder(root: Path) -> Scan:
     """The files of each part with their classes, sealed ones last."""
-    scan = _Scan(root)
+    scan = Scan(root)
     folders, strays = scan.listing(root)
     # A class may be called `train` too: a part is known by the class folders in it.
     learning = _named(LEARNING_NAMES, folders, scan)
@@ -217,11 +219,11 @@ def _scan(root: Path) -> _Scan:
     return scan
 
 
-def _named(names: set[str], folders: Sequence[Path], scan: _Scan) -> list[Path]:
+def _named(names: set[str], folders: Sequence[Path], scan: Scan) -> list[Path]:
     return [folder for folder in folders if folder.name.lower() in names and scan.listing(folder)[0]]
 
 
-def _unlabelled(scan: _Scan, strays: Sequence[Path]) -> DataError:
+def _unlabelled(scan: Scan, strays: Sequence[Path]) -> DataError:
     where = visible(scan.root)
     found = [f"{file.path} ({file.reason})" for file in scan.unreadable] + [scan.shown(path) for path in strays]
     if not found:
@@ -231,7 +233,7 @@ def _unlabelled(scan: _Scan, strays: Sequence[Path]) -> DataError:
     )
 
 
-def _check_test_classes(root: Path, files: Sequence[_File]) -> None:
+def _check_test_classes(root: Path, files: Sequence[ClassFile]) -> None:
     learning = {file.class_name for file in files if not file.sealed}
     strangers = sorted({file.class_name for file in files if file.sealed} - learning)
     if learning and strangers:
@@ -242,7 +244,7 @@ def _check_test_classes(root: Path, files: Sequence[_File]) -> None:
         )
 
 
-def _decode_all(scan: _Scan, input_shape: Shape | None) -> tuple[list[_File], Pixels, dict[Size, int]]:
+def _decode_all(scan: Scan, input_shape: Shape | None) -> tuple[list[ClassFile], Pixels, dict[Size, int]]:
     """The files that could be read, their pictures in one array, and how many of these had which size."""
     paths = [file.path for file in scan.files]
     with quiet_pillow(), ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -279,7 +281,7 @@ def _attempt(work: Callable[[Item], Result]) -> Callable[[Item], Result | Undeco
     return attempted
 
 
-def _common_shape(shapes: dict[Path, Shape], scan: _Scan) -> Shape:
+def _common_shape(shapes: dict[Path, Shape], scan: Scan) -> Shape:
     """The one shape of all readable pictures, or 64x64, which is noted.
 
     A header may promise what its file does not hold, so a picture that departs from the rest counts if it decodes.
@@ -302,7 +304,7 @@ def _common_shape(shapes: dict[Path, Shape], scan: _Scan) -> Shape:
     return COMMON_SIDE, COMMON_SIDE, channels
 
 
-def _nothing_readable(scan: _Scan) -> DataError:
+def _nothing_readable(scan: Scan) -> DataError:
     where = visible(scan.root)
     reasons = [f"{file.path} ({file.reason})" for file in scan.unreadable]
     if not reasons:

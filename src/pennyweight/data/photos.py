@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pennyweight.core.errors import DataError, UsageError
 from pennyweight.core.text import visible
 from pennyweight.data.decode import UndecodableError, decode, decode_within, quiet_pillow
-from pennyweight.data.folder import _scan
+from pennyweight.data.folder import scan_folder
 from pennyweight.data.images import Part, Pixels
 
 if TYPE_CHECKING:
@@ -50,12 +50,19 @@ class Photos:
         """`(height, width, channels)` of every picture."""
         return self.pictures.images.shape[1:]
 
-    def index_of(self, part: str) -> npt.NDArray[np.int64]:
-        """The places of the photos that belong to `part`: all, test, or train. Raises UsageError for another."""
+    def of_part(self, part: str) -> Photos:
+        """The photos that belong to `part`: all, test, or train. Raises UsageError for another."""
         chosen = {"all": np.full(len(self.files), True), "test": self.sealed, "train": ~self.sealed}
         if part not in chosen:
             raise UsageError(f"{self.name} has no {part} part", hint=f"a folder of photos has {', '.join(chosen)}")
-        return np.flatnonzero(chosen[part])
+        index = np.flatnonzero(chosen[part])
+        return replace(
+            self,
+            pictures=self.pictures.take(index),
+            files=tuple(self.files[i] for i in index),
+            sealed=self.sealed[index],
+            blank=self.blank[index],
+        )
 
     def facts_of(self, index: int) -> dict[str, str]:
         """The `file` at `index`, and a `note` on it."""
@@ -68,7 +75,7 @@ def open_photos(path: Path, geometry: Geometry | None, input_shape: tuple[int, i
     Without a geometry each is stretched to `input_shape`. One class is enough. `notes` says what was done, and which
     files could not be read. Raises DataError where there are no class folders or nothing can be read.
     """
-    scan = _scan(path)
+    scan = scan_folder(path)
 
     def seen(file: Path) -> Pixels | UndecodableError:
         try:

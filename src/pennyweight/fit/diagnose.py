@@ -27,7 +27,7 @@ from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.device import choose_device
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.predict import as_tensor
-from pennyweight.fit.recipe import Recipe
+from pennyweight.fit.recipe import LEARNING_RATES, Recipe
 from pennyweight.fit.train import _unpacked, finished_training, images_of, recipe_of
 
 Disease = Literal[
@@ -90,8 +90,9 @@ NOISE_CLASSES = 5
 """With fewer classes the last ranks are too few to tell a wrong label from a weak network."""
 
 NOISE_SHARE, NOISE_FLATNESS = 0.05, 1 / 3
-"""Label noise is told where the lower end of its 95 % interval exceeds the first, and where the last third of the ranks
-holds at least the second of what the first third behind the answer holds: a weak network's wrong ranks fall off."""
+"""Label noise is told where the lower end of its 95 % interval exceeds the first, unless of the labels in the first third
+of the ranks behind the answer and in the last third surely (97.5 %) less than the second lie in the last: wrong labels
+lie in both alike, while those that a weak network gets wrong become fewer from rank to rank."""
 
 CONSTANT_SHARE, CONSTANT_IMAGES = 0.5, 5
 """A class is constant if this share of its images, and at least so many, are one and the same picture."""
@@ -195,7 +196,8 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
 
 
 def _epoch(row: Mapping[str, Any], index: int) -> int:
-    return int(_number(row, "epoch") or index + 1)
+    told = row.get("epoch")
+    return told if isinstance(told, int) else index + 1
 
 
 def _whole(row: Mapping[str, Any]) -> bool:
@@ -210,7 +212,7 @@ def diagnose_curves(
     recipe: Recipe | None = None,
     failure: Mapping[str, Any] | None = None,
 ) -> tuple[Finding, ...]:
-    """What the curves of a training in `classes` classes tell of it, the leading finding first; nothing if healthy.
+    """What the curves of a training in `classes` classes tell of it: one finding, the leading one; none if healthy.
 
     `curves` has a row an epoch, as a run keeps them; `recipe` makes the advice fit, `failure` is what ended the
     training before its time (`Run.failure`). Rows without a training loss are left out. Training figures are taken as
@@ -227,13 +229,10 @@ def diagnose_curves(
     if not rows:
         return ()
     curve = _Curve.of(rows, classes)
-    for leading in (_dead, _diverged):
-        if finding := leading(curve, recipe):
+    for judged in (_dead, _diverged, _overfitting, _still_improving, _underfitting, _noisy):
+        if finding := judged(curve, recipe):
             return (finding,)
-    found = [_overfitting(curve, recipe), _still_improving(curve, recipe)]
-    if not any(found):
-        found.append(_underfitting(curve, recipe))
-    return tuple(filter(None, found[:1] if found[0] else found)) or tuple(filter(None, [_noisy(curve, recipe)]))
+    return ()
 
 
 def _dead(curve: _Curve, recipe: Recipe) -> Finding | None:
@@ -242,9 +241,7 @@ def _dead(curve: _Curve, recipe: Recipe) -> Finding | None:
     skills = [fmean(curve.skill[-curve.end :])]
     if curve.validation_skill:
         skills.append(fmean(curve.validation_skill[-curve.end :]))
-    if loss < DEAD_LOSS * curve.guessing or max(skills) > DEAD_SKILL:
-        return None
-    if loss > DIVERGED_LOSS * curve.guessing:
+    if not DEAD_LOSS * curve.guessing <= loss <= DIVERGED_LOSS * curve.guessing or max(skills) > DEAD_SKILL:
         return None
     alive = [index for index, skill in enumerate(curve.skill) if skill > DEAD_SKILL]
     since = alive[-1] + 1 if alive else 0
@@ -282,7 +279,7 @@ def _diverged(curve: _Curve, recipe: Recipe) -> Finding | None:
 def _calmer(recipe: Recipe) -> tuple[str, ...]:
     warm = recipe.schedule in ("one-cycle", "linear", "cosine") and recipe.warmup >= 0.1
     return (
-        f"--set learning_rate={recipe.peak_learning_rate / 4:.3g}",
+        f"--set learning_rate={min(recipe.peak_learning_rate / 4, LEARNING_RATES[recipe.optimizer]):.3g}",
         "" if warm else "--set schedule=one-cycle --set warmup=0.2",
     )
 
@@ -347,7 +344,7 @@ def _still_improving(curve: _Curve, recipe: Recipe) -> Finding | None:
         "still improving",
         curve.epochs[-1],
         f"the training loss still falls, from {start} to {loss:.3f} in epoch {curve.epochs[-1]:,}: too short",
-        f"--set epochs={max(2 * ends, 5)}",
+        f"--set epochs={max(2 * ends, 10)}",
         "" if recipe.schedule != "constant" else f"--set learning_rate={2 * recipe.peak_learning_rate:.3g}",
     )
 
@@ -591,6 +588,6 @@ def label_noise(out: Tensor, labels: Tensor) -> tuple[float, float, float] | Non
     right = float((rank == 0).float().mean())
     if (right - 1 / classes) / (1 - 1 / classes) < LEARNED_SKILL:
         return None
-    if low <= NOISE_SHARE or last < NOISE_FLATNESS * first:
+    if low <= NOISE_SHARE or Accuracy(last, first + last).interval[1] < NOISE_FLATNESS:
         return None
     return low, scale * found.share, high

@@ -26,7 +26,8 @@ from pennyweight.data.photos import Photos, open_photos
 from pennyweight.data.source import NAMES, open_source
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.calibration import Bin, calibration_error, reliability
-from pennyweight.fit.device import choose_device
+from pennyweight.fit.card import write_card
+from pennyweight.fit.device import choose_device, out_of_memory_told
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.predict import as_tensor
 from pennyweight.fit.timing import Timing, measure
@@ -132,6 +133,7 @@ class Evaluation(Shown):
         }
 
 
+@out_of_memory_told("evaluation", "stop other programs, or take --device cpu")
 def evaluate(
     run: Path,
     source: str | LabelledImages | None = None,
@@ -166,13 +168,11 @@ def evaluate(
     if images.input_shape != network.graph.input_shape:
         raise DataError(f"the network takes {network.graph.input_shape}, {images.name} has {images.input_shape}")
     asked = part or _usual_part(images, settings)
-    index = np.arange(0)
     if isinstance(images, Photos):
-        index = images.index_of(asked)
-        pictures = images.pictures.take(index)
+        images = images.of_part(asked)
+        chosen = _labels_as(network.class_names, images, images.pictures)
     else:
-        pictures = _part(images, asked, recipe_of(folder).validation)
-    chosen = _labels_as(network.class_names, images, pictures)
+        chosen = _labels_as(network.class_names, images, _part(images, asked, recipe_of(folder).validation))
     if not len(chosen):
         raise DataError(f"the {asked} part of {images.name} is empty")
 
@@ -192,12 +192,12 @@ def evaluate(
 
     def answer(place: int) -> Answer:
         return Answer(
-            index=int(place),
+            index=place,
             true=network.class_names[chosen.labels[place]],
             answer=network.class_names[answers[place]],
             confidence=float(confidences[place]),
             png=encode_png(chosen.images[place]),
-            **(images.facts_of(int(index[place])) if isinstance(images, Photos) else {}),
+            **(images.facts_of(place) if isinstance(images, Photos) else {}),
         )
 
     wrong = np.flatnonzero(~right)
@@ -216,7 +216,7 @@ def evaluate(
         per_class=class_figures(network.class_names, confusion),
         calibration_error=calibration_error(bins),
         reliability=bins,
-        mistakes=tuple(map(answer, worst)),
+        mistakes=tuple(map(answer, worst.tolist())),
         photos=tuple(map(answer, photos)),
         timing=measure(network, chosen.images),
         seconds_per_epoch=_seconds_per_epoch(folder),
@@ -269,16 +269,19 @@ def _images(
         # A copy of the run's own folder is no folder of photos: its test part is sealed all the same.
         if not photos or _is_runs(images, settings):
             return images
-    return open_photos(Path(source).expanduser(), _geometry(run, settings), (height, width, channels))
+    return open_photos(Path(source).expanduser(), _geometry(run, settings, channels), (height, width, channels))
 
 
-def _geometry(run: Run, settings: Mapping[str, Any]) -> Geometry | None:
+def _geometry(run: Run, settings: Mapping[str, Any], channels: int) -> Geometry | None:
     """The geometry of the images that a run was trained on; a run from before it was measured has none."""
     facts = settings.get("geometry")
     try:
-        return None if facts is None else Geometry.from_json(facts)
-    except (KeyError, TypeError, ValueError) as error:
+        geometry = None if facts is None else Geometry.from_json(facts)
+        if geometry and len(geometry.ground) not in (1, channels):
+            raise ValueError(f"{len(geometry.ground)} channels, not {channels}")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RunError(f"{run.folder}: {SETTINGS} has no usable geometry: {error!r}") from error
+    return geometry
 
 
 def _is_runs(images: LabelledImages, settings: Mapping[str, Any]) -> bool:
@@ -342,6 +345,7 @@ def _keep(run: Run, name: str, found: Evaluation, chosen: Part, answers: Labels)
     }
     try:
         run.keep_evaluation(name, facts)
+        write_card(run)
     except RunError as error:
         raise RunError(f"{error}; the accuracy is {found.accuracy}", hint=error.hint) from error
 

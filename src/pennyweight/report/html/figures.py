@@ -282,30 +282,32 @@ def courses_figure(key: str, trials: Sequence[Trial], courses: Mapping[str, list
     if len(drawn) < 2:
         return None
     traces, rows = [], []
-    group: dict[str, Key] = {}
-    for key_of, trials_of in _groups(drawn):
-        group |= {trial.run: key_of for trial in trials_of}
-    for trial in sorted(drawn, key=lambda trial: (trial.is_winner, trial.on_front)):
-        course, found = courses[trial.run], group[trial.run]
+    for found, trials_of in _groups(drawn):
+        course = [point for trial in trials_of for point in (*enumerate(courses[trial.run], start=1), (None, None))]
+        if not course:
+            continue
+        named = found.sign != "○"
         traces.append(
             {
                 "type": "scatter",
                 "mode": "lines",
-                "x": list(range(1, len(course) + 1)),
-                "y": [_percent(value) for value in course],
+                "x": [epoch for epoch, _ in course],
+                "y": [_percent(value) for _, value in course],
                 "line": {"color": found.colour, "width": {"○": 1, "●": 1.75, "★": 2.5}[found.sign]},
-                "opacity": 0.6 if found.sign == "○" else 1,
-                "hovertemplate": f"{label(trial.network, 48)}<br>epoch %{{x}}: %{{y:.2f}} %<extra></extra>",
+                "opacity": 1 if named else 0.6,
             }
-        )
-        last, best = known(course)[-1], max(known(course))
+            | ({"hovertemplate": "%{text}<br>epoch %{x}: %{y:.2f} %<extra></extra>", "text": _along(trials_of, courses)}
+               if named else {"hoverinfo": "skip"})
+        )  # fmt: skip
+    for trial in sorted(drawn, key=lambda trial: (-trial.is_winner, -trial.on_front)):
+        values = known(courses[trial.run])
         rows.append(
             (
                 words(trial.network, 48),
                 words(trial.run, 32),
-                figure_cell(len(course)),
-                figure_cell(100 * last, ".2f"),
-                figure_cell(100 * best, ".2f"),
+                figure_cell(len(courses[trial.run])),
+                figure_cell(100 * values[-1], ".2f"),
+                figure_cell(100 * max(values), ".2f"),
             )
         )
     longest = max(len(courses[trial.run]) for trial in drawn)
@@ -317,12 +319,17 @@ def courses_figure(key: str, trials: Sequence[Trial], courses: Mapping[str, list
         table=Table(
             "The course of every training",
             ("network", "run", "epochs", "last, %", "best, %"),
-            tuple(reversed(rows)),
+            tuple(rows),
         ),
         height_px=340,
         above="validation accuracy, %",
         keys=tuple(Key(key_of.name, key_of.colour) for key_of, trials_of in _groups(drawn) if trials_of),
     )
+
+
+def _along(trials: Sequence[Trial], courses: Mapping[str, list[float | None]]) -> list[str]:
+    """The network's name for every point of its course, and for the gap after it."""
+    return [label(trial.network, 48) for trial in trials for _ in range(len(courses[trial.run]) + 1)]
 
 
 def curve_figures(key: str, run: RunFacts) -> list[Figure]:

@@ -8,7 +8,11 @@
   /** plotly.js, unpacked once. Where that fails the tables are opened in the figures' place. */
   function wake() {
     waking ??= (async () => {
-      const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), (c) => c.charCodeAt(0));
+      const letters = atob(document.getElementById("plotly").textContent);
+      const packed = new Uint8Array(letters.length);
+      for (let place = 0; place < letters.length; place++) {
+        packed[place] = letters.charCodeAt(place);
+      }
       const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
       const script = document.createElement("script");
       script.textContent = await new Response(stream).text();
@@ -74,8 +78,12 @@
       }
     }
   }
-  plots.forEach((plot) => near.observe(plot));
-  addEventListener("load", () => idle(drawRest));
+  requestAnimationFrame(() =>
+    setTimeout(() => {
+      plots.forEach((plot) => near.observe(plot));
+      idle(drawRest);
+    }),
+  );
 
   dark.addEventListener("change", redraw);
   addEventListener("beforeprint", () => {
