@@ -1,10 +1,10 @@
 """Diagnosis: each disease planted in real trainings of four families, and whether `diagnose` names it.
 
 The rules of `fit/diagnose.py` were written on the seeds 0 … 2, and one of them was changed after a look at 100 … 102
-(WRITTEN_ON); they are judged on those in JUDGED_ON, which were not looked at before. A training is named right if its first finding is the planted disease, and a healthy one if
-nothing is found; a false alarm is any finding beside the planted one. A seed draws the weights, the order, and which
-images are few, mislabelled, leaked or blank. The images are scikit-learn's digits and, where they are at hand, a few
-thousand of Fashion-MNIST; `--source` takes any other.
+(WRITTEN_ON); they are judged on those in JUDGED_ON, which were not looked at before. A training is named right if its
+first finding is the planted disease, and a healthy one if nothing is found; what is found beside the planted disease is
+a false alarm. A seed draws the weights, the order, and which images are few, mislabelled, leaked or blank. The images
+are scikit-learn's digits and, where they are at hand, a few thousand of Fashion-MNIST; `--source` takes any other.
 """
 
 from __future__ import annotations

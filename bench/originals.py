@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from measure import Bar, conclude, data_folder, machine
-from pennyweight import LabelledImages, compare, evaluate, open_source, report, resume, train
+from pennyweight import LabelledImages, compare, evaluate, open_source, resume, train, write_report
 from pennyweight.report.comparison import comparison_report
 from pennyweight.report.evaluation import evaluation_report
 from pennyweight.report.terminal import output
@@ -116,7 +116,7 @@ def main() -> None:
     console.print(comparison_report(compared, 200))
     if len(runs) == 1:
         console.print(evaluation_report(evaluate(runs[0], images, part="validation", device="cpu"), 120))
-    made = report(runs, arguments.out / f"{arguments.table}.html")
+    made = write_report(runs, arguments.out / f"{arguments.table}.html")
     print(f"report: {made}")
     bars = judge(compared.as_json()["runs"]) if arguments.table == "cats-vs-dogs" else []
     conclude(f"originals {arguments.table}", facts, compared.as_json(), bars, quick=False)

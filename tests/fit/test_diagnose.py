@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pennyweight.core.errors import RunError, TrainingError
@@ -74,6 +74,7 @@ def test_each_disease_is_seen_in_its_textbook_curve(disease: str) -> None:
 
 
 @pytest.mark.parametrize("disease", SHAPES)
+@settings(deadline=None)
 @given(times=st.integers(1, 5), late=st.integers(0, 1000))
 def test_findings_do_not_depend_on_the_scale_of_time(disease: str, times: int, late: int) -> None:
     slow = [row for row in SHAPES[disease] for _ in range(times)]
@@ -81,6 +82,7 @@ def test_findings_do_not_depend_on_the_scale_of_time(disease: str, times: int, l
     assert diseases(slow) == diseases(SHAPES[disease])
 
 
+@settings(deadline=None)
 @given(
     start=st.floats(1.0, 3.0),
     pace=st.floats(0.1, 0.6),
@@ -96,6 +98,7 @@ def test_curves_that_fall_and_flatten_at_high_accuracy_are_healthy(
     assert diseases(curve(losses, [loss + gap for loss in losses], accuracies)) == []
 
 
+@settings(deadline=None)
 @given(
     losses=st.lists(
         st.one_of(st.none(), st.floats(), st.integers(-5, 5), st.text(max_size=2), st.booleans()), max_size=12
@@ -170,6 +173,7 @@ def test_the_share_of_wrong_labels_lies_in_its_interval(share: float) -> None:
     assert covered >= 17
 
 
+@settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 10_000), weak=st.sampled_from([0.0, 0.3, 0.6, 1.0]))
 def test_true_labels_are_not_called_noise_however_weak_the_network(seed: int, weak: float) -> None:
     assert label_noise(*noisy_answers(0.0, weak, seed=seed)) is None
@@ -183,9 +187,9 @@ def everything() -> LabelledImages:
     return read_digits()
 
 
-def trained(images: LabelledImages, network: str, folder: Path, *settings: str) -> Diagnosis:
+def trained(images: LabelledImages, network: str, folder: Path, *changes: str) -> Diagnosis:
     recipe = default_recipe(build_network(network, images.input_shape, images.classes), images)
-    recipe = recipe.with_settings(["epochs=15", *settings])
+    recipe = recipe.with_settings(["epochs=15", *changes])
     train(images, network, recipe=recipe, out=folder, device="cpu")
     return diagnose(folder, images)
 
@@ -201,7 +205,7 @@ def test_a_healthy_training_is_called_healthy(everything: LabelledImages, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("disease", "network", "settings"),
+    ("disease", "network", "changes"),
     [
         ("still improving", "mlp", "epochs=2"),
         ("underfitting", "mlp:hidden=1", "epochs=40"),
@@ -210,15 +214,15 @@ def test_a_healthy_training_is_called_healthy(everything: LabelledImages, tmp_pa
     ],
 )
 def test_a_training_that_is_set_up_badly_is_named(
-    disease: str, network: str, settings: str, everything: LabelledImages, tmp_path: Path
+    disease: str, network: str, changes: str, everything: LabelledImages, tmp_path: Path
 ) -> None:
-    assert leading(trained(everything, network, tmp_path / "run", *settings.split())) == disease
+    assert leading(trained(everything, network, tmp_path / "run", *changes.split())) == disease
 
 
 def test_few_images_learned_by_heart_are_overfitting(everything: LabelledImages, tmp_path: Path) -> None:
     few = dataclasses.replace(everything, learning=everything.learning.take(np.arange(100)), source="")
-    settings = "epochs=40 batch=10 optimizer=adamw schedule=constant shift=0 rotate=0 validation=0.5"
-    assert leading(trained(few, "mlp", tmp_path / "run", *settings.split())) == "overfitting"
+    changes = "epochs=40 batch=10 optimizer=adamw schedule=constant shift=0 rotate=0 validation=0.5"
+    assert leading(trained(few, "mlp", tmp_path / "run", *changes.split())) == "overfitting"
 
 
 def test_a_training_that_broke_down_is_diverged_with_its_epoch(everything: LabelledImages, tmp_path: Path) -> None:

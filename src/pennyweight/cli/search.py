@@ -54,7 +54,7 @@ def search(
     """The most accurate network that a budget allows.
 
     Only networks that are known to fit are trained: each shortly, the best fully. Out come the winner, the front
-    (what no other network beats on every axis) and all that was tried.
+    (what no other network beats on every axis), all that was tried, and a report to open in a browser.
     """
     from pennyweight.core import units
     from pennyweight.core.board import find_board
@@ -101,6 +101,8 @@ def search(
             else "interrupted"
         )
         raise typer.Exit(130) from None
+    from pennyweight.report.html.page import write_report
+
     if json:
         print_json(found.as_json())
     else:
@@ -112,6 +114,7 @@ def search(
         from pennyweight.report.csv import write_csv
 
         write_csv(csv, [entry.as_json() for entry in found.trials])
+    show_message(f"report: {write_report([found.winner.run.parent])}")
 
 
 def _limit(read: Callable[[str, str], Quantity], text: str | None, option: str) -> Quantity | None:

@@ -90,9 +90,9 @@ NOISE_CLASSES = 5
 """With fewer classes the last ranks are too few to tell a wrong label from a weak network."""
 
 NOISE_SHARE, NOISE_FLATNESS = 0.05, 1 / 3
-"""Label noise is told where the lower end of its 95 % interval exceeds the first, unless of the labels in the first third
-of the ranks behind the answer and in the last third surely (97.5 %) less than the second lie in the last: wrong labels
-lie in both alike, while those that a weak network gets wrong become fewer from rank to rank."""
+"""Label noise is told where the lower end of its 95 % interval exceeds the first, unless of the labels in the first
+third of the ranks behind the answer and in the last third surely (97.5 %) less than the second lie in the last: wrong
+labels lie in both alike, while those that a weak network gets wrong become fewer from rank to rank."""
 
 CONSTANT_SHARE, CONSTANT_IMAGES = 0.5, 5
 """A class is constant if this share of its images, and at least so many, are one and the same picture."""
@@ -404,11 +404,11 @@ def diagnose(run: Path, images: LabelledImages | None = None, *, data_dir: Path 
     settings = folder.read(SETTINGS)
     if settings.get("pennyweight") != VERSION:
         notes.append(f"the run was made by version {settings.get('pennyweight')}, this is {VERSION}")
-    recipe = Recipe()
     try:
         recipe = recipe_of(folder)
     except RunError as error:
-        notes.append(f"advice is general, for the recipe cannot be read: {error}")
+        recipe = None
+        notes.append(f"advice is general and answers are not judged, for the recipe cannot be read: {error}")
     classes = len(settings.get("class_names") or ())
     failure = folder.failure()
     curves = _curves(folder, failure, notes)
@@ -423,7 +423,7 @@ def diagnose(run: Path, images: LabelledImages | None = None, *, data_dir: Path 
     seen = _own_images(folder, images, data_dir, notes)
     if seen is not None:
         findings += _in_images(seen, notes)
-    if seen is not None and folder.finished:
+    if seen is not None and recipe is not None and folder.finished:
         _, validation = seen.split(recipe.validation)
         ill = {finding.disease for finding in findings}
         if len(validation) and not ill & {"dead", "diverged"}:
@@ -436,14 +436,16 @@ def diagnose(run: Path, images: LabelledImages | None = None, *, data_dir: Path 
 
 def _told(findings: Sequence[Finding]) -> list[Finding]:
     """The findings in the order of SEVERITIES, without what another one explains."""
-    ill = {finding.disease for finding in findings}
-    explained: set[str] = set()
-    if "label noise" in ill:
-        explained |= {"underfitting", "still improving", "noisy"}
-    if "dead" in ill:
-        explained |= {"underfitting", "still improving", "noisy", "overfitting"}
+    found = {finding.disease: finding for finding in findings}
+    noise, by_heart = found.get("label noise"), found.get("overfitting")
+    told = list(findings)
+    if noise or "dead" in found:
+        told = [finding for finding in findings if finding.disease not in ("overfitting", *ON_THE_WAY)]
+    if noise and by_heart:
+        says = f"{noise.says}; from epoch {by_heart.epoch} on the wrong ones are learned by heart"
+        told[told.index(noise)] = replace(noise, epoch=by_heart.epoch, says=says)
     order = list(SEVERITIES)
-    return sorted((f for f in findings if f.disease not in explained), key=lambda f: order.index(f.disease))
+    return sorted(told, key=lambda finding: order.index(finding.disease))
 
 
 def _curves(run: Run, failure: Mapping[str, Any] | None, notes: list[str]) -> Sequence[Mapping[str, Any]]:

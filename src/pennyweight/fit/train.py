@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
@@ -125,6 +126,8 @@ def train(
             "source": images.source,
             "input_shape": list(images.input_shape),
             "class_names": list(images.class_names),
+            "class_counts": np.bincount(images.learning.labels, minlength=images.classes).tolist(),
+            "notes": list(images.notes),
             "fingerprint": images.fingerprint,
             "network": graph.text,
             "recipe": asdict(recipe),

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from pennyweight.plan.search import Search
 
-TRIALS_SHOWN = 24
+TRIALS_SHOWN = 12
+"""So that all of it fits on one screen; the others are in the report, --json and --csv."""
 
 WIDE = 100
 """From so many cells on there is room for latency and epochs."""

@@ -76,8 +76,10 @@ def test_a_search_shows_its_front_and_its_winner_wherever_it_was_moved_to(folder
 
 
 def test_several_folders_stand_side_by_side(folders: Folders) -> None:
-    text = told(folders.run("one"), folders.run("two", "mlp"), folders.search())
+    text = told(folders.run("one"), folders.run("elsewhere/one", "mlp"), folders.search())
     assert "3 results side by side" in text
+    for row in ("one", "elsewhere/one", "search/trial-04"):
+        assert str(folders.root / row) in text
 
 
 def test_runs_on_different_images_are_told_not_to_compare(folders: Folders) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -291,12 +291,17 @@ def read_search(folder: Path) -> SearchFacts:
     )
 
 
-def trial_of(run: RunFacts) -> Trial:
-    """A run as a point on the plane of accuracy and cost."""
-    costs = {name: getattr(run.cost, name, None) for name in (*COSTS, "latency_ms")}
-    results = run.results or {}
-    epochs, seconds = number(results.get("epochs")), number(results.get("seconds"))
-    return Trial(run.folder.name, run.network, run.validation, run.accuracy("test"), costs, epochs, seconds)
+def side_by_side(runs: Sequence[RunFacts]) -> list[Trial]:
+    """Runs as points on the plane of accuracy and cost, with their own front."""
+    trials = []
+    for run in runs:
+        costs = {name: getattr(run.cost, name, None) for name in (*COSTS, "latency_ms")}
+        results = run.results or {}
+        epochs, seconds = number(results.get("epochs")), number(results.get("seconds"))
+        test = run.accuracy("test")
+        trials.append(Trial(str(run.folder), run.network, run.validation, test, costs, epochs, seconds))
+    best = set(front([_axes(trial.validation.share if trial.validation else None, trial.costs) for trial in trials]))
+    return [replace(trial, on_front=place in best) for place, trial in enumerate(trials)]
 
 
 def _trials(rows: list[Any], on_front: list[Any], winner: dict[str, Any] | None) -> tuple[Trial, ...]:
@@ -305,7 +310,7 @@ def _trials(rows: list[Any], on_front: list[Any], winner: dict[str, Any] | None)
     named = {str(row.get("run")) for row in on_front if isinstance(row, dict)}
     best = str(winner.get("run")) if winner else ""
     if winner is None and entries:
-        axes = [_axes(entry) for entry in entries]
+        axes = [_axes(entry.get("validation_accuracy"), entry) for entry in entries]
         named = {str(entries[index].get("run")) for index in front(axes)}
         best = str(min(zip(axes, entries, strict=True), key=lambda pair: pair[0])[1].get("run"))
     return tuple(
@@ -326,10 +331,10 @@ def _trials(rows: list[Any], on_front: list[Any], winner: dict[str, Any] | None)
     )
 
 
-def _axes(entry: Mapping[str, Any]) -> tuple[float, ...]:
+def _axes(share: object, costs: Mapping[str, Any]) -> tuple[float, ...]:
     """What a network of the front is not beaten on: errors, then costs; what is not known is worst."""
-    costs = (number(entry.get(name)) for name in COSTS[1:])
-    return 1 - (number(entry.get("validation_accuracy")) or 0), *(math.inf if it is None else it for it in costs)
+    figures = (number(costs.get(name)) for name in COSTS[1:])
+    return 1 - (number(share) or 0), *(math.inf if figure is None else figure for figure in figures)
 
 
 def _folder_of(search: Path, trial: Trial) -> Path:

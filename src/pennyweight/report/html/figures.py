@@ -102,6 +102,15 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def name_in_sentence(text: object, limit: int = 40) -> str:
+    """A name for the middle of a sentence: one that is written from right to left does not turn the words around it.
+
+    Unicode Standard Annex 9: U+2068 and U+2069 isolate what they enclose.
+    """
+    short = shortened(visible(text), limit)
+    return short if short.isascii() else f"\u2068{short}\u2069"
+
+
 def label(text: object, limit: int = LABEL_LETTERS) -> str:
     """A name as plotly takes it: harmless, short, and with nothing that it reads as markup.
 
@@ -446,7 +455,7 @@ def confusion_figure(key: str, facts: Mapping[str, Any]) -> Figure | None:
     title = "No image was taken for another class"
     if wrong:
         count, true, answer = wrong[0]
-        one, other = (shortened(visible(names[i]), 40) for i in (true, answer))
+        one, other = (name_in_sentence(names[i]) for i in (true, answer))
         title = f"{one} is taken for {other} most often: {-count:,} of {sum(matrix[true]):,}"
     about = (
         "A row for each true class, a column for each answer. Blue is right, orange wrong; darker is a larger share."

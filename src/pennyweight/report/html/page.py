@@ -43,7 +43,7 @@ from pennyweight.report.html.facts import (
     known,
     number,
     read,
-    trial_of,
+    side_by_side,
 )
 from pennyweight.report.html.figures import (
     Cell,
@@ -51,7 +51,6 @@ from pennyweight.report.html.figures import (
     Table,
     classes_table,
     confusion_figure,
-    confusion_of,
     counts_figure,
     courses_figure,
     curve_figures,
@@ -59,6 +58,7 @@ from pennyweight.report.html.figures import (
     front_figure,
     layers_figure,
     lifetimes_figure,
+    name_in_sentence,
     reliability_figure,
     shortened,
     trials_table,
@@ -213,7 +213,7 @@ def _chapters(key: str, subject: RunFacts | SearchFacts) -> Iterator[Chapter]:
 def _beside(subjects: Sequence[RunFacts | SearchFacts]) -> Chapter:
     """All runs, and the winners of the searches, as points on one plane."""
     runs = [run for each in subjects if (run := each if isinstance(each, RunFacts) else each.winner)]
-    trials = [trial_of(run) for run in runs]
+    trials = side_by_side(runs)
     figure = front_figure("beside", trials)
     gaps = []
     if len({run.settings.get("fingerprint") for run in runs}) > 1:
@@ -225,7 +225,7 @@ def _beside(subjects: Sequence[RunFacts | SearchFacts]) -> Chapter:
         figures=[figure] if figure else [],
         tables=[] if figure else [trials_table(trials)],
     )
-    return Chapter("Side by side", [section])
+    return Chapter("", [section])
 
 
 def _summary(key: str, run: RunFacts | None, search: SearchFacts | None) -> Section:
@@ -477,15 +477,13 @@ def _pictures(rows: object) -> list[Picture]:
             continue
         if not png.startswith(PNG):
             continue
-        true, answer = (shortened(visible(row.get(name)), 40) for name in ("true", "answer"))
+        true, answer = (name_in_sentence(row.get(name)) for name in ("true", "answer"))
         confidence = number(row.get("confidence"))
-        remark = f"{100 * confidence:.1f} % sure" if confidence is not None else ""
-        named = row.get("name") or row.get("file")
-        if named:
-            remark += f" · {shortened(visible(named), 40)}"
+        remarks = [f"{100 * confidence:.1f} % sure"] if confidence is not None else []
+        remarks += [shortened(visible(row[name]), 60) for name in ("file", "note") if row.get(name)]
         says = f"{true} taken for {answer}" if true != answer else f"{true}, rightly"
         url = "data:image/png;base64," + base64.b64encode(png).decode()
-        found.append(Picture(url, says, remark, true != answer))
+        found.append(Picture(url, says, " · ".join(remarks), true != answer))
     return found
 
 
@@ -528,14 +526,15 @@ def _data(key: str, run: RunFacts) -> Section:
         facts.append(Fact("Classes", f"{len(names):,}", ", ".join(shortened(visible(name), 24) for name in names[:12])))
     fingerprint = visible(run.settings.get("fingerprint") or "not kept")
     facts.append(Fact("Fingerprint", shortened(fingerprint, 17), "SHA-256 of images, labels and class names"))
-    kept = run.own or next(iter(()), None)
-    figures, gaps = [], []
-    matrix, known_names = confusion_of(kept[1]) if kept else ([], [])
-    if matrix and kept:
-        figures.append(counts_figure(f"{key}-counts", known_names, [sum(row) for row in matrix], kept[0]))
+    figures = []
+    counts = [int(count) for count in map(number, items(run.settings.get("class_counts"))) if count is not None]
+    if counts and len(counts) == len(names):
+        figures.append(counts_figure(f"{key}-counts", names, counts, "learning"))
+    gaps = [Gap(f"{visible(note)[:1].upper()}{visible(note)[1:]}.") for note in items(run.settings.get("notes"))]
     look = f"pennyweight data {shlex.quote(run.source)}" if run.settings.get("source") else ""
-    gaps.append(Gap("What is odd about the images (twins, leaks, unreadable files) is found by an audit:", look))
-    return Section(f"{key}-data", "The data", facts=facts, gaps=gaps if look else [], figures=figures, is_plain=True)
+    if look:
+        gaps.append(Gap("What is odd about the images (copies, leaks, unreadable files) is found by an audit:", look))
+    return Section(f"{key}-data", "The data", facts=facts, gaps=gaps, figures=figures, is_plain=True)
 
 
 def _making(key: str, run: RunFacts, search: SearchFacts | None) -> Section:

@@ -1,0 +1,71 @@
+"""Makes the pictures of the README: runs the demo's search, and photographs its terminal and its report.
+
+    python docs/pictures.py          # two minutes, and needs Chromium and the extra `test`
+
+What they show is what came out. They lie in `docs/pictures/`.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
+
+PICTURES = Path(__file__).parent / "pictures"
+SEARCH = ["search", "digits", "--board", "ch32v003", "--minutes", "2"]
+COLUMNS = 104
+PAGE = """<!doctype html><meta charset="utf-8"><style>
+body {{ margin: 0; background: {background}; width: max-content }}
+pre {{ margin: 0; padding: 18px 22px; font: 14px/1.45 "DejaVu Sans Mono", monospace; color: {foreground} }}
+{stylesheet}
+</style><pre>{code}</pre>"""
+
+
+def main() -> None:
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
+        shown = subprocess.run(
+            [sys.executable, "-m", "pennyweight", *SEARCH, "--out", "runs/demo"],
+            cwd=folder,
+            env={"COLUMNS": str(COLUMNS), "FORCE_COLOR": "1", "TERM": "xterm-256color", "PATH": "/usr/bin:/bin"},
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        terminal = Path(folder) / "terminal.html"
+        terminal.write_text(as_page(f"$ pennyweight {' '.join(SEARCH)}\n\n{shown}"))
+        photograph(browser, terminal, PICTURES / "terminal.png", "pre")
+        report = Path(folder) / "runs" / "demo" / "report.html"
+        photograph(browser, report, PICTURES / "report.png")
+        browser.close()
+
+
+def as_page(shown: str) -> str:
+    """What a terminal shows, as HTML."""
+    console = Console(record=True, width=COLUMNS, file=io.StringIO())
+    console.print(Text.from_ansi(shown))
+    return console.export_html(theme=MONOKAI, code_format=PAGE)
+
+
+def photograph(browser: Browser, page: Path, picture: Path, element: str = "") -> None:
+    """A picture of an element, or of the first screens of a page once its figures are drawn."""
+    with browser.new_page(viewport={"width": 1180, "height": 1500}, device_scale_factor=1) as opened:
+        opened.goto(page.as_uri())
+        opened.wait_for_timeout(4000)
+        if element:
+            opened.locator(element).screenshot(path=picture)
+        else:
+            opened.screenshot(path=picture)
+
+
+if __name__ == "__main__":
+    main()
