@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from pennyweight.core.errors import RunError, TrainingError
 from pennyweight.data.digits import read_digits
 from pennyweight.data.images import LabelledImages, Part
+from pennyweight.fit.curves import SEVERITIES, diagnose_curves
 from pennyweight.fit.defaults import default_recipe
-from pennyweight.fit.diagnose import SEVERITIES, Diagnosis, diagnose, diagnose_curves, label_noise
+from pennyweight.fit.diagnose import Diagnosis, diagnose, label_noise
 from pennyweight.fit.recipe import Recipe
 from pennyweight.fit.train import train
 from pennyweight.net.zoo import build_network

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pennyweight.fit.diagnose import Diagnosis, Finding
+from pennyweight.fit.curves import Finding
+from pennyweight.fit.diagnose import Diagnosis
 from pennyweight.report.diagnosis import diagnosis_report, leading_finding
 
 Printed = Callable[[Any, int], str]

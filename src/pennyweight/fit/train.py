@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from pennyweight.core.errors import GraphError, PennyweightError, RunError, TrainingError, UsageError
-from pennyweight.core.run import ASKED, CHECKPOINT, RESULTS, SETTINGS, WEIGHTS, Run, fresh_folder
+from pennyweight.core.run import ASKED, RESULTS, SETTINGS, WEIGHTS, Run, fresh_folder
 from pennyweight.core.shown import Shown
 from pennyweight.core.version import VERSION
 from pennyweight.data.geometry import Geometry
@@ -28,10 +24,11 @@ from pennyweight.data.images import LabelledImages, Part
 from pennyweight.data.source import open_source
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.card import write_card
+from pennyweight.fit.checkpoint import packed, restored, unpacked
 from pennyweight.fit.defaults import default_recipe
 from pennyweight.fit.device import choose_device, environment, out_of_memory_told
-from pennyweight.fit.loop import Progress, Row, State, begin, checkpoint, fit, restore
-from pennyweight.fit.network import TrainedNetwork, graph_of, module_with, normalisation_of
+from pennyweight.fit.loop import Progress, Row, State, begin, fit
+from pennyweight.fit.network import TrainedNetwork, graph_of, normalisation_of
 from pennyweight.fit.predict import Normalisation, as_tensor, logits
 from pennyweight.fit.recipe import Recipe
 from pennyweight.fit.tensorboard import EVENTS, event_files, require_tensorboard
@@ -141,7 +138,7 @@ def train(
     )
     asked = {name: run.checksum(name) for name in ASKED}
     try:
-        run.save(_packed(state, asked))
+        run.save(packed(state, asked))
     except RunError:
         run.withdraw()
         raise
@@ -172,7 +169,7 @@ def resume(
             with event_files(folder, done.curves):
                 pass
         return done
-    tensors, facts, asked = _unpacked(run)
+    tensors, facts, asked = unpacked(run)
     run.check(asked)
     settings = run.read(SETTINGS)
     recipe = recipe_of(run)
@@ -185,7 +182,7 @@ def resume(
         raise RunError(f"{folder}: the images of {images.name} are not the ones that this training was begun with")
     graph = graph_of(run)
     normalisation = normalisation_of(run, graph)
-    state = _restored(run, graph, recipe, device, tensors, facts)
+    state = restored(run, graph, recipe, device, tensors, facts)
     part, _ = images.split(recipe.validation)
     teacher, teacher_sha256 = _teacher_logits(recipe, images, part, device)
     if teacher_sha256 != settings.get("teacher_sha256"):
@@ -274,7 +271,7 @@ def _go_on(
 
             def keep(state: State) -> None:
                 write_events(state.curves[-1])
-                run.save(_packed(state, asked))
+                run.save(packed(state, asked))
 
             weights = fit(
                 state,
@@ -310,63 +307,6 @@ def _go_on(
     )
     write_card(run)
     return finished_training(run)
-
-
-def _packed(state: State, asked: Mapping[str, str]) -> bytes:
-    """The checkpoint of a state as a safetensors file, with a checksum over all that it says.
-
-    `asked` holds the checksums of the files that the training follows from.
-    """
-    tensors, facts = checkpoint(state)
-    text = json.dumps(facts | {"asked": dict(asked)})
-    return save_tensors(tensors, metadata={"facts": text, "sha256": _digest(tensors, text)})
-
-
-def _unpacked(run: Run) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, str]]:
-    """Tensors, facts and `asked` of a run's checkpoint. Raises RunError where it is not the one that was written."""
-    content = run.checkpoint()
-    with _resuming(run):
-        tensors, metadata = load_tensors(content), _metadata(content)
-        if metadata["sha256"] != _digest(tensors, metadata["facts"]):
-            raise ValueError("it is not what the training wrote")
-        facts = json.loads(metadata["facts"])
-        return tensors, facts, dict(facts["asked"])
-
-
-def _restored(
-    run: Run, graph: Graph, recipe: Recipe, device: torch.device, tensors: dict[str, Tensor], facts: dict[str, Any]
-) -> State:
-    """The state of which `tensors` and `facts` are the checkpoint. Raises RunError where they do not fit the graph."""
-    with _resuming(run):
-        own = {name.removeprefix("module/"): tensor for name, tensor in tensors.items() if name.startswith("module/")}
-        state = begin(graph, module_with(graph, own).to(device), recipe)
-        restore(state, tensors, facts)
-    return state
-
-
-@contextmanager
-def _resuming(run: Run) -> Iterator[None]:
-    """Turns what is wrong with a checkpoint into a RunError."""
-    try:
-        with out_of_memory_told():
-            yield
-    except (GraphError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-        raise RunError(f"{run.folder}: {CHECKPOINT} cannot be resumed from: {error}", hint="train again") from error
-
-
-def _digest(tensors: dict[str, Tensor], facts: str) -> str:
-    digest = hashlib.sha256(facts.encode())
-    for name in sorted(tensors):
-        digest.update(f"{name} {tuple(tensors[name].shape)} ".encode())
-        digest.update(tensors[name].numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _metadata(content: bytes) -> dict[str, str]:
-    """The metadata of a safetensors file: its header is JSON behind eight bytes of length."""
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    metadata: dict[str, str] = header["__metadata__"]
-    return metadata
 
 
 def _teacher_logits(

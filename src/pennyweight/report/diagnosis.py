@@ -12,7 +12,8 @@ from rich.text import Text
 from pennyweight.core.text import visible
 
 if TYPE_CHECKING:
-    from pennyweight.fit.diagnose import Diagnosis, Finding
+    from pennyweight.fit.curves import Finding
+    from pennyweight.fit.diagnose import Diagnosis
 
 STYLES = {"severe": "bold red", "moderate": "bold yellow", "mild": "bold cyan"}
 

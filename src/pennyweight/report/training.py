@@ -35,7 +35,7 @@ def training_report(training: Training) -> RenderableType:
 
 def training_verdict(training: Training) -> RenderableType | None:
     """What the curves show to be wrong, and what to try first, in two lines; None where they are healthy."""
-    from pennyweight.fit.diagnose import diagnose_curves
+    from pennyweight.fit.curves import diagnose_curves
 
     classes = len(Run.open(training.run).read(SETTINGS)["class_names"])
     findings = diagnose_curves(training.curves, classes, recipe=training.recipe)

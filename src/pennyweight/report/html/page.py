@@ -312,7 +312,7 @@ def _price_tag(run: RunFacts, board: Board | None) -> list[Fact]:
 
 def _findings(run: RunFacts) -> list[Remark]:
     """What the curves alone say of the training's health."""
-    from pennyweight.fit.diagnose import diagnose_curves
+    from pennyweight.fit.curves import diagnose_curves
 
     if not run.curves and run.failure is None:
         return []
