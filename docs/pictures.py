@@ -38,6 +38,7 @@ def main() -> None:
             env={"COLUMNS": str(COLUMNS), "FORCE_COLOR": "1", "TERM": "xterm-256color", "PATH": "/usr/bin:/bin"},
             check=True,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
         ).stdout
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
@@ -58,7 +59,7 @@ def as_page(shown: str) -> str:
 
 def photograph(browser: Browser, page: Path, picture: Path, element: str = "") -> None:
     """A picture of an element, or of the first screens of a page once its figures are drawn."""
-    with browser.new_page(viewport={"width": 1180, "height": 1500}, device_scale_factor=1) as opened:
+    with browser.new_page(viewport={"width": 1180, "height": 1720}, device_scale_factor=1) as opened:
         opened.goto(page.as_uri())
         opened.wait_for_timeout(4000)
         if element:

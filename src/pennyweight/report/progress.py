@@ -70,7 +70,7 @@ class SearchDisplay:
             self.last_run = entry.run
         self._told = len(progress.trials)
         if self._line.live:
-            title = "the winner, fully" if progress.final else f"trial {self._told + 1}"
+            title = "fully" if progress.final else f"trial {self._told + 1}"
             best = max((entry.validation.share for entry in progress.trials), default=None)
             details = [*([] if best is None else [f"best {percent(best)}"]), f"{_clock(progress.seconds_left)} left"]
             share = _share(progress.training) if progress.training else 0.0

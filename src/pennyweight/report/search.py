@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
     from pennyweight.plan.search import Search
 
-TRIALS_SHOWN = 12
-"""So that all of it fits on one screen; the others are in the report, --json and --csv."""
+NETWORKS_SHOWN = 12
+"""So that all of it fits on one screen; every training is in the report, --json and --csv."""
 
 WIDE = 100
 """From so many cells on there is room for latency and epochs."""
 
 
 def search_report(search: Search, width: int) -> RenderableType:
-    """The winner, and every trial with its costs, the best first; fits into one screen."""
+    """The winner, and the longest training of each network with its costs, the best first; fits into one screen."""
     winner = search.winner
     board = f" on {search.board.name}" if search.board else ""
     return Group(
@@ -36,7 +36,7 @@ def search_report(search: Search, width: int) -> RenderableType:
             style="dim",
         ),
         Text(),
-        _trials(search, wide=width >= WIDE),
+        _networks(search, wide=width >= WIDE),
         Text("★ winner   ● front: no other network beats it on every axis   ~ estimated", style="dim"),
         Text(),
         facts(
@@ -51,14 +51,15 @@ def search_report(search: Search, width: int) -> RenderableType:
     )
 
 
-def _trials(search: Search, *, wide: bool) -> Table:
+def _networks(search: Search, *, wide: bool) -> Table:
     front = {entry.run for entry in search.front}
     heads = ["test\n%", "valid.\n%", "params\n", "MACs\n", "~flash\nKiB", "RAM\nKiB"]
     if wide:
         heads += ["~latency\n", "epochs\n"]
     made = table("", "\nnetwork", *heads, numbers=heads)
-    ranked = sorted(search.trials, key=lambda entry: (-entry.validation.share, entry.cost.macs))
-    for entry in ranked[:TRIALS_SHOWN]:
+    longest = {entry.network: entry for entry in sorted(search.trials, key=lambda entry: entry.epochs)}
+    ranked = sorted(longest.values(), key=lambda entry: (-entry.validation.share, entry.cost.macs))
+    for entry in ranked[:NETWORKS_SHOWN]:
         is_winner, cost = entry.run == search.winner.run, entry.cost
         cells = [
             visible(entry.network),
@@ -74,6 +75,6 @@ def _trials(search: Search, *, wide: bool) -> Table:
             cells.append(f"{entry.epochs:,}")
         mark = Text("★", style="yellow") if is_winner else Text("●" if entry.run in front else "", style="cyan")
         made.add_row(mark, *cells, style="bold" if is_winner else "")
-    if more := and_more(TRIALS_SHOWN, len(ranked)):
+    if more := and_more(NETWORKS_SHOWN, len(ranked)):
         made.add_row("", Text(more, style="dim"))
     return made
