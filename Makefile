@@ -46,10 +46,10 @@ dist: $(READY)
 	cd dist && ../$(DIST_VENV)/bin/pennyweight search digits --board ch32v003 --minutes 0.3
 	rm -rf $(DIST_VENV)
 
-# Long: trains on real data against peers, and needs the extra `bench`.
+# Long: trains on real data against peers, and needs the extra `bench`. The originals' tables: bench/originals.py.
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
-	for claim in costing training_speed mnist cifar10; do $(BIN)/python bench/$$claim.py || exit 1; done
+	for claim in costing training_speed mnist cifar10 diagnosis report; do $(BIN)/python bench/$$claim.py || exit 1; done
 
 clean:
 	rm -rf $(VENV) $(DIST_VENV) dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -52,13 +52,14 @@ def study(
         with tempfile.TemporaryDirectory() as folder:
             trained = train(images, claim.network, recipe=recipe, out=Path(folder) / "run", device="cpu")
             assert trained.validation is not None
+            held_out = trained.validation.n
             ours.append({"accuracy": trained.validation.share, "seconds": trained.seconds, "epochs": trained.epochs})
             if optimizer:
                 plain.append(plain_training(claim, images, recipe, optimizer, Path(folder)))
-    result: dict[str, Any] = {"parameters": trained.parameters, "validation_n": trained.validation.n}
+    result: dict[str, Any] = {"parameters": trained.parameters, "validation_n": held_out}
     print(
         f"\n{images.name}, {claim.network}: {trained.parameters:,} parameters, {ours[0]['epochs']} epochs, "
-        f"{len(seeds)} seeds, validation on {trained.validation.n:,} images"
+        f"{len(seeds)} seeds, validation on {held_out:,} images"
     )
     rows = []
     for name, runs in (("pennyweight, default recipe", ours), (f"plain PyTorch, {optimizer}, batch 128", plain)):

@@ -10,6 +10,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -49,7 +50,7 @@ def main() -> None:
         for _ in range(rounds):
             for name, family in found.items():
                 text = candidate(family, draw)
-                seconds[name].append(took(lambda text=text: priced(text)))
+                seconds[name].append(took(partial(priced, text)))
     per_s = {name: 1 / statistics.median(times) for name, times in seconds.items()}
     print()
     table(("", "candidates/s"), [(name, f"{pace:,.0f}") for name, pace in per_s.items()])

@@ -111,9 +111,9 @@ def main() -> None:
             if not (run / "evaluations" / "test.json").is_file():
                 evaluate(run, images, device="cpu")
         photos = folder / wanted.photos if folder and wanted.photos else None
-        compared = compare(runs, photos=str(photos) if photos else None, data_dir=folder, device="cpu")
+        compared = compare(runs, photos=photos, data_dir=folder, device="cpu")
     console = output()
-    console.print(comparison_report(compared, 200))
+    console.print(comparison_report(compared))
     if len(runs) == 1:
         console.print(evaluation_report(evaluate(runs[0], images, part="validation", device="cpu"), 120))
     made = write_report(runs, arguments.out / f"{arguments.table}.html")

@@ -26,6 +26,8 @@ def main() -> None:
 
     def hand_in(state: State) -> None:
         row = state.curves[-1]
+        assert row["images_per_s"] is not None
+        assert row["validation_accuracy"] is not None
         turns.done(Epoch(images, images / row["images_per_s"], row["validation_accuracy"]))
         turns.wait()
 

@@ -102,7 +102,8 @@ def module_of(network: str, shape: tuple[int, int, int], classes: int) -> nn.Mod
         case "resnet8":
             return ResNet8(channels, classes)
     seed = int(torch.randint(2**31, ()))
-    return to_module(build_network(network, shape, classes), seed=seed).to(memory_format=torch.contiguous_format)
+    module: nn.Module = to_module(build_network(network, shape, classes), seed=seed)
+    return module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload, no-any-return]
 
 
 def optimizer_of(

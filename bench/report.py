@@ -126,11 +126,11 @@ def search_of(folder: Path, trials: int, images: int, epochs: int) -> Path:
 
 def noise(draw: np.random.Generator, images: int) -> LabelledImages:
     """Pictures of nothing, with so many of them in the test part."""
-    parts = [
+    learning, sealed = (
         Part(draw.integers(0, 256, (count, *SHAPE), np.uint8), draw.integers(0, CLASSES, count))
         for count in (LEARNED, images)
-    ]
-    return LabelledImages("noise", *parts, class_names=tuple(map(str, range(CLASSES))))
+    )
+    return LabelledImages("noise", learning, sealed, tuple(map(str, range(CLASSES))))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from statistics import median
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -57,12 +57,12 @@ def measure(network: TrainedNetwork, images: Pixels) -> Timing:
         # The copy to the CPU waits for the device.
         return lambda: network.module(pixels.to(network.device).float().sub_(mean).mul_(scale)).cpu()
 
-    began = time.perf_counter()
+    began = perf_counter()
     per_image = {1: _seconds(answer(1), 2 * SHARE * SECONDS)}
     batch = 2
     while batch <= BATCH_MAX:
         expected = (REPEATS[0] + 1) * batch * per_image[batch // 2]
-        if time.perf_counter() - began + expected > SECONDS:
+        if perf_counter() - began + expected > SECONDS:
             break
         per_image[batch] = _seconds(answer(batch), SHARE * SECONDS) / batch
         batch *= 2
@@ -81,9 +81,9 @@ def _seconds(work: Callable[[], object], room: float) -> float:
     work()
     least, most = REPEATS
     times: list[float] = []
-    ends = time.perf_counter() + room
-    while len(times) < least or (len(times) < most and time.perf_counter() < ends):
-        began = time.perf_counter()
+    ends = perf_counter() + room
+    while len(times) < least or (len(times) < most and perf_counter() < ends):
+        began = perf_counter()
         work()
-        times.append(time.perf_counter() - began)
+        times.append(perf_counter() - began)
     return median(times)

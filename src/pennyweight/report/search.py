@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pennyweight.plan.search import Search
 
-NETWORKS_SHOWN = 12
+NETWORKS_SHOWN = 10
 """So that all of it fits on one screen; every training is in the report, --json and --csv."""
 
 WIDE = 100
