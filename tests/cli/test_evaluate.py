@@ -40,7 +40,7 @@ def test_photos_are_answered_listed_and_kept(run: str, photos: Path, capsys: pyt
     assert "0/a.png" in out
     assert "▀" not in out  # a pipe has no colours
     assert "nothing found in 0/a.png" in err
-    sheet = Path(run) / "evaluations" / "photos.png"
+    (sheet,) = (Path(run) / "evaluations").glob("photos-all-????????.png")
     assert str(sheet) in err.replace("\n", "")
     with Image.open(sheet) as picture:
         assert picture.width > 2 * 100

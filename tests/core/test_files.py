@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from pennyweight.core.files import write_bytes, write_json
+from pennyweight.core.files import STALE_S, read_within, sweep, write_bytes, write_json
 
 FullDisk = Callable[[int], AbstractContextManager[None]]
 
@@ -80,3 +83,71 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
         content = path.read_bytes()
         assert len(content) == 3_000_000
         assert len(set(content)) == 1
+
+
+def test_threads_that_write_one_file_at_once_leave_one_whole_content(tmp_path: Path) -> None:
+    contents = [bytes([number]) * 300_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda content: write_bytes(tmp_path / "file", content), contents * 5))
+    assert (tmp_path / "file").read_bytes() in contents
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere no folder can be opened")
+def test_the_folder_is_flushed_after_the_file_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed, flush = [], os.fsync
+
+    def watched(descriptor: int) -> None:
+        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        flushed.append((kind, (tmp_path / "file").exists()))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    write_bytes(tmp_path / "file", b"new")
+    assert flushed == [("file", False), ("folder", True)]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere it cannot be told whether a process lives")
+def test_only_drafts_of_dead_processes_and_old_ones_are_swept(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    names = {
+        f".a.{ended.pid}.0123abcd.draft": False,
+        f".a.{os.getpid()}.0123abcd.draft": True,
+        f".a.{os.getppid()}.0123abcd.draft": True,
+        f".a.{'9' * 50}.0123abcd.draft": False,
+        ".old.draft": False,
+        ".unknown.draft": True,
+        "plain.draft": True,
+    }
+    for name in names:
+        (tmp_path / name).touch()
+    long_ago = time.time() - STALE_S - 60
+    os.utime(tmp_path / ".old.draft", (long_ago, long_ago))
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {name for name, stays in names.items() if stays}
+
+
+def test_what_is_no_file_of_the_folder_or_too_large_is_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / "file").write_bytes(b"12345")
+    (tmp_path / "secret").write_bytes(b"secret")
+    (folder / "inner").symlink_to("sub/file")
+    (folder / "outer").symlink_to("../secret")
+    (folder / "loop").symlink_to("loop")
+    os.mkfifo(folder / "pipe")
+    assert read_within(folder, "sub/file", 5) == read_within(folder, "inner", 5) == b"12345"
+    for name, reason in (
+        ("outer", "outside of the folder"),
+        ("../secret", "outside of the folder"),
+        ("loop", "itself|symbolic links"),
+        ("pipe", "no regular file"),
+        ("sub", "no regular file"),
+    ):
+        with pytest.raises(OSError, match=reason):
+            read_within(folder, name, 5)
+    with pytest.raises(OSError, match=re.escape("larger than 4 bytes")):
+        read_within(folder, "sub/file", 4)
+    with pytest.raises(FileNotFoundError):
+        read_within(folder, "nothing", 5)

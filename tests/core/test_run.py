@@ -20,11 +20,13 @@ from pennyweight.core.run import (
     ASKED,
     CHECKPOINT,
     ENVIRONMENT,
+    EVALUATIONS,
     GRAPH,
     OPENINGS,
     OWN_CHECKSUM,
     RESULTS,
     SETTINGS,
+    TEXT_MAX_BYTES,
     WEIGHTS,
     Run,
     fresh_folder,
@@ -134,7 +136,7 @@ def test_where_no_fresh_folder_can_be_made_is_a_run_error(
 
 def test_an_ended_run_has_no_checkpoint_and_no_drafts_of_a_killed_one(tmp_path: Path) -> None:
     run = begun(tmp_path)
-    (tmp_path / f".{CHECKPOINT}.123.draft").write_bytes(b"half")
+    (tmp_path / f".{CHECKPOINT}.{'9' * 50}.0123abcd.draft").write_bytes(b"half")
     run.finish(b"weights", {"epochs": 3}, asked(run))
     assert names(tmp_path) == {SETTINGS, GRAPH, ENVIRONMENT, OPENINGS, WEIGHTS, RESULTS}
     assert run.finished
@@ -327,3 +329,65 @@ def test_openings_that_were_edited_are_not_counted_from_zero(tmp_path: Path, con
     with pytest.raises(RunError, match=r"openings\.jsonl is not what the training wrote"):
         run.count_opening()
     assert (tmp_path / OPENINGS).read_text() == content
+
+
+@pytest.mark.timeout(20)
+def test_a_file_that_is_a_pipe_a_link_to_elsewhere_or_endless_is_a_run_error(tmp_path: Path) -> None:
+    run = finished(tmp_path / "run")
+    (tmp_path / "settings.json").write_text("{}")
+    damages: tuple[Callable[[Path], object], ...] = (
+        os.mkfifo,
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: path.symlink_to(tmp_path / "settings.json"),
+        lambda path: path.touch() or os.truncate(path, TEXT_MAX_BYTES + 1),
+    )
+    for name in (SETTINGS, OPENINGS):
+        for damage in damages:
+            (run.folder / name).unlink()
+            damage(run.folder / name)
+            with pytest.raises(RunError, match=f"{name} cannot be read"):
+                run.count_opening() if name == OPENINGS else run.read(name)
+
+
+def test_a_name_that_is_too_long_is_a_run_error(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="cannot be opened: File name too long"):
+        Run.open(tmp_path / ("x" * 300))
+
+
+@pytest.mark.timeout(20)
+def test_evaluations_that_cannot_be_read_are_left_out_and_told(tmp_path: Path) -> None:
+    run = finished(tmp_path / "run")
+    run.keep_evaluation("test", {"n": 1})
+    folder = run.folder / EVALUATIONS
+    os.mkfifo(folder / "pipe.json")
+    (folder / "link.json").symlink_to("/dev/zero")
+    (folder / "list.json").write_text("[]")
+    (folder / "folder.json").mkdir()
+    told: list[str] = []
+    assert run.evaluations(told) == run.evaluations() == {"test": {"n": 1}}
+    assert len(told) == 4
+    assert all(name in " ".join(told) for name in ("pipe.json", "link.json", "list.json", "folder.json"))
+
+
+def test_a_new_evaluation_takes_the_contact_sheet_and_the_drafts_of_killed_ones_away(tmp_path: Path) -> None:
+    run = finished(tmp_path)
+    file = run.keep_evaluation("test", {"n": 1})
+    sheet = run.keep_contact_sheet("test", b"png")
+    (tmp_path / EVALUATIONS / f".test.json.{'9' * 50}.0123abcd.draft").touch()
+    assert names(tmp_path / EVALUATIONS) >= {file.name, sheet.name} == {"test.json", "test.png"}
+    run.keep_evaluation("test", {"n": 2})
+    assert names(tmp_path / EVALUATIONS) == {"test.json"}
+
+
+def test_nothing_is_written_through_a_link_in_the_place_of_the_evaluations(tmp_path: Path) -> None:
+    run = finished(tmp_path / "run")
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "test.json").write_text("mine")
+    (victim / "test.png").write_text("mine")
+    (run.folder / EVALUATIONS).symlink_to(victim)
+    for write in (lambda: run.keep_evaluation("test", {}), lambda: run.keep_contact_sheet("test", b"png")):
+        with pytest.raises(RunError, match="is a link"):
+            write()
+    assert run.evaluations() == {}
+    assert [path.read_text() for path in victim.iterdir()] == ["mine", "mine"]

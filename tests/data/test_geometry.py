@@ -203,6 +203,9 @@ def test_a_geometry_comes_back_from_its_json() -> None:
         {"stroke": float("nan")},
         {"ink": 2},
         {"box": None},
+        {"box": -3, "stroke": -4},
+        {"stroke": 0},
+        {"stroke": 1500},
     ],
     ids=str,
 )

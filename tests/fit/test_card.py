@@ -136,19 +136,22 @@ def test_names_bring_no_markup_into_the_card(tmp_path: Path, digits: LabelledIma
     assert all(character.isprintable() or character == "\n" for character in pages[1])
 
 
+def test_a_malformed_evaluation_is_left_out_and_the_card_says_so(done: Training, digits: LabelledImages) -> None:
+    looked = evaluate(done.run, digits, part="train", device="cpu")
+    for content in ({}, {"accuracy": 2, "n": "x"}, {"correct": 5, "n": 10, "per_class": 3}):
+        (done.run / "evaluations" / "zz.json").write_text(json.dumps(content))
+        page = write_card(Run.open(done.run)).read_text()
+        assert "Left out of this card: " in page
+        assert "zz.json is malformed" in page
+        assert f"| train | {100 * looked.accuracy.share:.2f} % |" in page
+
+
 def test_malformed_files_and_a_full_disk_are_run_errors_and_the_old_card_stays(
     done: Training, full_disk: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     before = (done.run / CARD).read_bytes()
     with full_disk(100), pytest.raises(RunError, match="cannot be written"):
         write_card(Run.open(done.run))
-    evaluations = done.run / "evaluations"
-    evaluations.mkdir()
-    for content in ({}, {"accuracy": "high", "n": 1}, {"accuracy": 0.5, "n": 10, "per_class": 3}):
-        (evaluations / "test.json").write_text(json.dumps(content))
-        with pytest.raises(RunError, match="malformed"):
-            write_card(Run.open(done.run))
-    (evaluations / "test.json").unlink()
     (done.run / ENVIRONMENT).unlink()
     with pytest.raises(RunError, match=r"environment\.json is missing"):
         write_card(Run.open(done.run))

@@ -18,7 +18,7 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from pennyweight.core.errors import DataError, RunError
-from pennyweight.core.run import SETTINGS, Run
+from pennyweight.core.run import ASKED, SETTINGS, Run
 from pennyweight.data.digits import read_digits
 from pennyweight.data.images import LabelledImages
 from pennyweight.fit import timing
@@ -152,17 +152,6 @@ def test_a_run_whose_images_have_changed_has_no_train_accuracy(runs: list[Path],
     assert "not the ones that it was trained on" in found.notes[0]
 
 
-def broken_evaluation(run: Path) -> None:
-    (run / "evaluations").mkdir()
-    (run / "evaluations" / "test.json").write_text("{")
-
-
-def odd_evaluation(run: Path) -> None:
-    evaluate(run, device="cpu")
-    file = run / "evaluations" / "test.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"answers": ["one", 2]}))
-
-
 def of_another_version(run: Path) -> None:
     (run / "results.json").rename(run / "results-of-the-future.json")
     settings = json.loads((run / SETTINGS).read_text())
@@ -174,8 +163,6 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "unfinished": (lambda run: (run / "results.json").unlink(), "has not ended|is missing"),
     "another version": (of_another_version, "made by version 9.9"),
     "no weights": (lambda run: (run / "weights.safetensors").write_bytes(b""), "not what the training wrote"),
-    "half an evaluation": (broken_evaluation, "cannot be read"),
-    "odd answers": (odd_evaluation, "test evaluation is malformed"),
 }
 
 
@@ -189,6 +176,58 @@ def test_a_broken_run_is_left_out_with_its_reason_and_the_others_stay(damage: st
     assert note.startswith(f"{runs[0]} was left out: ")
     with pytest.raises(RunError, match=reason):
         compare(runs[:1], device="cpu")
+
+
+def test_a_broken_evaluation_is_left_out_and_told_and_its_run_stays(runs: list[Path]) -> None:
+    for run in runs:
+        evaluate(run, device="cpu")
+    file = runs[0] / "evaluations" / "test.json"
+    whole = json.loads(file.read_text())
+    for content in ("{", json.dumps(whole | {"answers": ["one", 2]}), json.dumps(whole | {"correct": 3})):
+        file.write_text(content)
+        found = compare(runs, device="cpu")
+        assert [row.test is None for row in found.runs] == [True, False]
+        assert found.differences == ()
+        (note,) = found.notes
+        assert "evaluations/test.json" in note
+
+
+@pytest.mark.parametrize("source", ["hf:evil/x", "cifar10"])
+def test_images_that_would_be_fetched_are_not_opened(
+    source: str, runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("XDG_CACHE_HOME", "PENNYWEIGHT_DATA"):
+        monkeypatch.setenv(name, str(tmp_path))
+    folder = Run.open(runs[0])
+    settings, results = folder.read(SETTINGS), folder.read("results.json")
+    (runs[0] / "results.json").unlink()
+    (runs[0] / SETTINGS).write_text(json.dumps(settings | {"source": source}))
+    folder.finish(
+        (runs[0] / "weights.safetensors").read_bytes(), results, {name: folder.checksum(name) for name in ASKED}
+    )
+    found = compare(runs[:1], device="cpu")
+    assert found.runs[0].train is None
+    (note,) = found.notes
+    assert f"{source}, would have to be fetched" in note
+    assert note.endswith(f"pennyweight evaluate {runs[0]} --part train")
+
+
+def test_a_search_leads_to_no_folder_outside_of_its_own(runs: list[Path], tmp_path: Path) -> None:
+    search = tmp_path / "search"
+    search.mkdir()
+    Path(shutil.copytree(runs[0], search / "trial-01"))
+    (search / "linked").symlink_to(runs[1])
+    (search / "loop").symlink_to("loop")
+    shutil.copytree(runs[1], tmp_path, dirs_exist_ok=True)
+    before = sorted(tmp_path.iterdir())
+    entries = [{"run": run} for run in ("..", "", ".", "../..", "linked", "trial-01", "x" * 300)]
+    (search / "search.json").write_text(json.dumps({"front": entries}))
+    found = compare([search], device="cpu")
+    assert [row.run for row in found.runs] == [search / "trial-01"]
+    assert sum("does not lie in the search's folder" in note for note in found.notes) == 5
+    assert sorted(tmp_path.iterdir()) == before
+    (search / "search.json").write_text(json.dumps({"front": [{"run": "loop"}]}))
+    assert "left out" in compare([search, runs[0]], device="cpu").notes[0]
 
 
 def test_a_run_that_is_named_twice_is_compared_once(runs: list[Path]) -> None:

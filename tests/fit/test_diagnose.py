@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pennyweight.core.errors import RunError, TrainingError
+from pennyweight.core.run import ASKED, RESULTS, Run
 from pennyweight.data.digits import read_digits
 from pennyweight.data.images import LabelledImages, Part
-from pennyweight.fit.curves import SEVERITIES, diagnose_curves
+from pennyweight.fit.curves import SEVERITIES, curve_rows, diagnose_curves
 from pennyweight.fit.defaults import default_recipe
-from pennyweight.fit.diagnose import Diagnosis, diagnose, label_noise
+from pennyweight.fit.diagnose import Diagnosis, diagnose, label_noise, leak_matters
 from pennyweight.fit.recipe import Recipe
 from pennyweight.fit.train import train
 from pennyweight.net.zoo import build_network
@@ -102,15 +103,23 @@ def test_curves_that_fall_and_flatten_at_high_accuracy_are_healthy(
 @settings(deadline=None)
 @given(
     losses=st.lists(
-        st.one_of(st.none(), st.floats(), st.integers(-5, 5), st.text(max_size=2), st.booleans()), max_size=12
+        st.one_of(
+            st.none(),
+            st.floats(),
+            st.sampled_from([10**400, 1.7e308, math.nan]),
+            st.integers(-5, 5),
+            st.text(max_size=2),
+            st.booleans(),
+        ),
+        max_size=24,
     ),
     classes=st.integers(0, 300),
     keys=st.sets(
-        st.sampled_from(["train_loss", "validation_loss", "train_accuracy", "validation_accuracy"]), min_size=0
+        st.sampled_from(["train_loss", "validation_loss", "train_accuracy", "validation_accuracy", "epoch"]), min_size=0
     ),
 )
 def test_whatever_a_curve_holds_it_is_answered(losses: list[Any], classes: int, keys: set[str]) -> None:
-    rows = [dict.fromkeys(keys, value) for value in losses]
+    rows = [dict.fromkeys(keys, value) for value in losses] + [{"train_loss": 1.0} for _ in losses]
     for finding in diagnose_curves(rows, classes):
         assert SEVERITIES[finding.disease] == finding.severity
         assert finding.says
@@ -146,6 +155,66 @@ def test_patience_that_kept_the_best_weights_has_cured_overfitting() -> None:
 def test_rising_loss_under_rising_accuracy_is_called_overconfidence() -> None:
     (finding,) = diagnose_curves(curve(FALLING, TURNING, RISING_ACCURACY), 10)
     assert "with more confidence" in finding.says
+
+
+def test_validation_that_jumps_more_than_the_gap_to_training_is_noisy_and_not_overfitted() -> None:
+    jumps = [0.8, 0.95] * 6
+    rows = curve(FALLING, [0.6, 0.2] * 6, [0.93] * EPOCHS, jumps[::-1])
+    assert diseases(rows) == ["noisy"]
+
+
+@settings(deadline=None)
+@given(
+    n=st.integers(1, 20_000),
+    share=st.floats(0, 1),
+    exact_share=st.floats(0, 1),
+    accuracy=st.one_of(st.none(), st.floats(0, 1)),
+)
+def test_more_copies_never_matter_less_and_half_of_the_test_images_always_does(
+    n: int, share: float, exact_share: float, accuracy: float | None
+) -> None:
+    copies = round(share * n)
+    exact = round(exact_share * copies)
+    if leak_matters(copies, exact, n, accuracy):
+        assert leak_matters(min(copies + 1, n), exact, n, accuracy)
+        assert leak_matters(copies, min(exact + 1, copies), n, accuracy)
+    assert not leak_matters(0, 0, n, accuracy)
+    assert leak_matters(n, n, n, accuracy)
+
+
+@pytest.mark.parametrize(
+    ("copies", "exact", "n", "matters"),
+    [(65, 0, 10_000, False), (4, 0, 10_000, False), (500, 0, 10_000, True), (60, 60, 10_000, True), (0, 0, 0, False)],
+)
+@pytest.mark.parametrize("accuracy", [0.85, 0.9, 0.95])
+def test_near_copies_matter_where_they_move_more_than_the_interval_is_wide(
+    accuracy: float, copies: int, exact: int, n: int, matters: bool
+) -> None:
+    """Fashion-MNIST has 65 near copies among its test images, MNIST 4, both no exact one."""
+    assert leak_matters(copies, exact, n, accuracy) is matters
+
+
+@pytest.mark.parametrize(
+    "curves",
+    [
+        5,
+        None,
+        {"epoch": 1},
+        [5, "x", None],
+        [{}],
+        [{"epoch": 1}],
+        [{"epoch": 1, "train_loss": None}],
+        [{"epoch": 1, "train_loss": 10**400}],
+        [{"epoch": True, "train_loss": 1.0}],
+        [{"epoch": 1, "train_loss": True}],
+        [{"epoch": 1, "train_loss": math.nan}],
+        [{"epoch": 1, "train_loss": "1.0"}],
+        [{"epoch": 1, "train_loss": 1.0, "seconds": [1]}],
+    ],
+)
+def test_curves_that_no_training_writes_are_refused(curves: Any) -> None:
+    with pytest.raises(ValueError, match="curves"):
+        curve_rows(curves)
 
 
 def test_dead_is_at_chance_for_as_many_classes_as_there_are() -> None:
@@ -205,6 +274,12 @@ def test_a_healthy_training_is_called_healthy(everything: LabelledImages, tmp_pa
     assert found.findings == ()
 
 
+RUNAWAY = "epochs=3 optimizer=rmsprop schedule=constant learning_rate=10"
+"""Ends with a loss that is a number, far above that of guessing."""
+
+RESTLESS = "batch=16 optimizer=nesterov schedule=constant validation=0.03"
+
+
 @pytest.mark.parametrize(
     ("disease", "network", "changes"),
     [
@@ -212,12 +287,61 @@ def test_a_healthy_training_is_called_healthy(everything: LabelledImages, tmp_pa
         ("underfitting", "mlp:hidden=1", "epochs=40"),
         ("dead", "mlp:hidden=60-60-60-60-60-60,activation=sigmoid", "epochs=5 optimizer=sgd"),
         ("dead", "squeezenet:width=0.25", "epochs=2 optimizer=sgd learning_rate=0.05"),
+        ("diverged", "mlp", RUNAWAY),
+        ("diverged", "mlp:activation=tanh", "epochs=5 batch=8 optimizer=nesterov schedule=constant learning_rate=0.3"),
+        ("diverged", "plain-cnn:filters=8-16,dense=32", RUNAWAY),
+        ("diverged", "pooled-resnet:width=4", RUNAWAY),
+        ("noisy", "pooled-resnet:width=8", f"{RESTLESS} learning_rate=2"),
+        ("noisy", "separable:width=16", f"{RESTLESS} learning_rate=1"),
     ],
 )
 def test_a_training_that_is_set_up_badly_is_named(
     disease: str, network: str, changes: str, everything: LabelledImages, tmp_path: Path
 ) -> None:
     assert leading(trained(everything, network, tmp_path / "run", *changes.split())) == disease
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        "label_smoothing=0.1",
+        "mixup=0.2",
+        "class_weights=balanced",
+        "teacher={teacher}",
+        "teacher={teacher} distill=1 optimizer=nesterov",
+    ],
+)
+def test_whatever_is_added_to_the_loss_a_healthy_training_is_healthy(
+    changes: str, everything: LabelledImages, tmp_path: Path
+) -> None:
+    if "teacher" in changes:
+        trained(everything, "mlp", tmp_path / "teacher")
+    changes = changes.format(teacher=tmp_path / "teacher")
+    found = trained(everything, "mlp", tmp_path / "run", *changes.split())
+    assert (found.healthy, leading(found)) == (True, "healthy")
+
+
+def test_a_dead_student_of_a_teacher_is_dead_and_not_diverged(everything: LabelledImages, tmp_path: Path) -> None:
+    trained(everything, "mlp", tmp_path / "teacher")
+    network, teacher = "mlp:hidden=60-60-60-60-60-60,activation=sigmoid", f"teacher={tmp_path / 'teacher'}"
+    assert leading(trained(everything, network, tmp_path / "run", "epochs=5", "optimizer=sgd", teacher)) == "dead"
+
+
+def test_curves_that_were_forged_with_their_checksum_are_a_run_error(
+    everything: LabelledImages, tmp_path: Path
+) -> None:
+    trained(everything, "mlp:hidden=8", tmp_path / "run", "epochs=1")
+    run = Run.open(tmp_path / "run")
+    results, weights = run.read(RESULTS), run.weights()
+    for change in (
+        {"curves": [5, "x", None]},
+        {"curves": [results["curves"][0] | {"train_loss": 10**400}]},
+        {"seconds": 10**400},
+        {"parameters": True},
+    ):
+        run.finish(weights, results | change, {name: run.checksum(name) for name in ASKED})
+        with pytest.raises(RunError, match=r"results\.json is malformed"):
+            diagnose(tmp_path / "run", everything)
 
 
 def test_few_images_learned_by_heart_are_overfitting(everything: LabelledImages, tmp_path: Path) -> None:
@@ -245,7 +369,11 @@ def test_wrong_labels_are_label_noise(everything: LabelledImages, tmp_path: Path
 
 def test_test_images_that_were_learned_are_leaked(everything: LabelledImages, tmp_path: Path) -> None:
     sealed = Part(everything.sealed.images.copy(), everything.sealed.labels.copy())
-    sealed.images[:20], sealed.labels[:20] = everything.learning.images[:20], everything.learning.labels[:20]
+    count = len(sealed) // 20
+    sealed.images[:count], sealed.labels[:count] = (
+        everything.learning.images[:count],
+        everything.learning.labels[:count],
+    )
     found = trained(dataclasses.replace(everything, sealed=sealed, source=""), "mlp", tmp_path / "run")
     assert [finding.disease for finding in found.findings] == ["leaked test images"]
 

@@ -24,7 +24,9 @@ from pennyweight.core.run import ASKED, GRAPH, OPENINGS, RESULTS, SETTINGS, WEIG
 from pennyweight.data.geometry import Geometry
 from pennyweight.data.images import SEALED_NOTE, LabelledImages, Part
 from pennyweight.data.source import open_source
-from pennyweight.fit.evaluate import Answer, class_figures, evaluate
+from pennyweight.fit.class_figures import class_figures
+from pennyweight.fit.contact_sheet import contact_sheet
+from pennyweight.fit.evaluate import Answer, evaluate
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.recipe import Recipe
 from pennyweight.fit.train import train
@@ -340,7 +342,6 @@ def test_the_mistakes_are_the_most_confident_wrong_answers_as_the_network_saw_th
 
 def test_time_an_image_time_an_epoch_and_calibration_are_told(run: Path, digits: LabelledImages) -> None:
     out = evaluate(run, digits, device="cpu")
-    assert out.timing is not None
     assert 0 < out.timing.best_batch_ms_per_image <= out.timing.batch1_ms < 100
     seconds = [row["seconds"] for row in Run.open(run).read(RESULTS)["curves"]]
     assert out.seconds_per_epoch == np.median(seconds)
@@ -365,14 +366,84 @@ def test_each_evaluation_is_kept_under_its_part_with_every_answer(run: Path, dig
 
 
 @pytest.mark.parametrize(
-    ("name", "word"), [("My Photos (2)", "my-photos-2"), ("test", "images-test"), ("صور", "images"), ("../x", "x")]
+    ("name", "word"), [("My Photos (2)", "my-photos-2-"), ("test", "test-"), ("صور", ""), ("../x", "x-")]
 )
 def test_another_source_never_takes_the_place_of_a_part(
     name: str, word: str, run: Path, digits: LabelledImages
 ) -> None:
     others = replace(digits, name=name, sealed=digits.learning)
-    assert evaluate(run, others, device="cpu").kept == run / "evaluations" / f"{word}.json"
-    assert list(Run.open(run).evaluations()) == [word]
+    kept = evaluate(run, others, device="cpu").kept
+    ((found, facts),) = Run.open(run).evaluations().items()
+    assert found == kept.stem == f"{word}test-{facts['fingerprint'][:8]}"
+
+
+def test_evaluations_of_other_images_or_parts_never_take_each_others_place(run: Path, digits: LabelledImages) -> None:
+    few = digits.sealed.take(np.arange(50))
+    kept = [
+        evaluate(run, replace(digits, name=name, sealed=sealed), part=part, device="cpu").kept  # type: ignore[arg-type]
+        for name, sealed, part in (
+            ("photos", few, "test"),
+            ("photos", few, "train"),
+            ("photos", digits.sealed.take(np.arange(60)), "test"),
+            ("数字", few, "test"),
+            ("фото", digits.learning, "test"),
+            ("photos", few, "test"),
+        )
+    ]
+    assert kept[5] == kept[0]
+    assert sorted(path.stem for path in kept[:5]) == list(Run.open(run).evaluations())
+
+
+@pytest.mark.parametrize("content", ['{"accuracy": 2, "n": "x"}', "{", "[]", '{"correct": 1e999, "n": NaN}'])
+def test_a_bad_file_among_the_evaluations_stops_none(run: Path, digits: LabelledImages, content: str) -> None:
+    (run / "evaluations").mkdir()
+    (run / "evaluations" / "zz.json").write_text(content)
+    out = evaluate(run, digits, device="cpu")
+    assert out.kept.is_file()
+    assert "zz.json" in (run / "model-card.md").read_text()
+
+
+def test_a_card_or_a_picture_that_cannot_be_written_is_a_note(run: Path, digits: LabelledImages) -> None:
+    (run / "model-card.md").unlink()
+    (run / "model-card.md").mkdir()
+    out = evaluate(run, digits, device="cpu")
+    (note,) = out.notes
+    assert note.startswith("the model card is not renewed: ")
+    assert out.kept.is_file()
+    assert out.contact_sheet is not None
+
+
+def test_the_contact_sheet_is_renewed_with_the_evaluation_and_goes_with_the_last_mistake(
+    run: Path, digits: LabelledImages
+) -> None:
+    out = evaluate(run, digits, device="cpu")
+    assert out.contact_sheet == out.kept.with_suffix(".png")
+    assert out.contact_sheet.read_bytes() == contact_sheet(out.mistakes)
+    tensors = load((run / WEIGHTS).read_bytes())
+    last = max(name for name in tensors if name.endswith("bias"))
+    forge(run, WEIGHTS, save(tensors | {last: tensors[last] + 1e6 * torch.eye(10)[3]}))  # now all are threes
+    threes = replace(digits, sealed=digits.sealed.take(np.flatnonzero(digits.sealed.labels == 3)))
+    stale = evaluate(run, threes, device="cpu").kept.with_suffix(".png")
+    stale.touch()
+    assert evaluate(run, threes, device="cpu").contact_sheet is None
+    assert not stale.exists()
+
+
+def test_no_more_pictures_are_kept_than_can_be_read_again(
+    run: Path, digits: LabelledImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_of_them = evaluate(run, digits, device="cpu").mistakes
+    room = sum(len(mistake.png) for mistake in all_of_them[:3])
+    monkeypatch.setattr("pennyweight.fit.evaluate.PICTURES_MAX_BYTES", room)
+    assert evaluate(run, digits, device="cpu").mistakes == all_of_them[:3]
+
+
+def test_curves_of_another_shape_do_not_stop_an_evaluation(run: Path, digits: LabelledImages) -> None:
+    folder = Run.open(run)
+    results = folder.read(RESULTS) | {"curves": [5, "x", None, {"seconds": "1"}, {"seconds": 2}]}
+    (run / RESULTS).unlink()
+    folder.finish((run / WEIGHTS).read_bytes(), results, {each: folder.checksum(each) for each in ASKED})
+    assert evaluate(run, digits, device="cpu").seconds_per_epoch == 2
 
 
 def test_another_source_without_a_test_part_of_its_own_is_evaluated_whole(run: Path, digits: LabelledImages) -> None:
@@ -442,7 +513,7 @@ def test_photos_are_answered_in_the_geometry_of_the_training_images(bars: Path, 
     assert np.ptp(np.flatnonzero((upright > 60).any(1))) > np.ptp(np.flatnonzero((upright > 60).any(0)))
     assert any("light on dark" in note for note in out.notes)
     assert any("broken.png" in note for note in out.notes)
-    assert Run.open(bars / "run").evaluations()["photos"]["photos"][1]["file"] == "dash/1.jpg"
+    assert Run.open(bars / "run").evaluations()[out.kept.stem]["photos"][1]["file"] == "dash/1.jpg"
 
 
 def test_photos_of_one_class_and_a_photo_of_nothing_are_answered(bars: Path, tmp_path: Path) -> None:
@@ -483,9 +554,11 @@ def test_a_run_from_before_geometry_was_measured_has_photos_stretched(bars: Path
     sheet(tmp_path / "photos" / "bar" / "1.png", "bar")
     (photo,) = evaluate(tmp_path / "run", str(tmp_path / "photos"), device="cpu").photos
     assert pixels(photo)[0][0] > 200
-    forge_json(tmp_path / "run", SETTINGS, lambda facts: facts.update(geometry={"box": 10**9}))
-    with pytest.raises(RunError, match="no usable geometry"):
-        evaluate(tmp_path / "run", str(tmp_path / "photos"), device="cpu")
+    measured = Run.open(bars / "run").read(SETTINGS)["geometry"]
+    for odd in ({"box": 10**9}, measured | {"stroke": 1500}, measured | {"box": 2000, "stroke": 1500}):
+        forge_json(tmp_path / "run", SETTINGS, lambda facts, odd=odd: facts.update(geometry=odd))  # type: ignore[misc]
+        with pytest.raises(RunError, match="no usable geometry"):
+            evaluate(tmp_path / "run", str(tmp_path / "photos"), device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -296,12 +296,63 @@ def test_what_a_teacher_says_of_two_images_is_mixed_as_they_are() -> None:
         epochs=60, batch=20, validation=0.0, teacher="x", distill=1.0, temperature=1.0, mixup=2.0, optimizer="adam"
     )
     recipe = replace(recipe, learning_rate=0.03, weight_decay=0.0)
-    state = start(graph, recipe)
+    told: list[Progress] = []
     fit(
-        *(state, train, few(0), normalisation, recipe),
+        *(start(graph, recipe), train, few(0), normalisation, recipe),
         teacher_logits=logits(teacher, train.images, normalisation, CPU),
+        on_progress=told.append,
     )
-    assert state.curves[-1]["train_loss"] < 0.02 * state.curves[0]["train_loss"]
+    assert told[-1].loss < 0.02 * told[0].loss
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"label_smoothing": 0.3}, {"mixup": 1.0}, {"class_weights": "balanced"}, {"teacher": "x", "distill": 0.7}],
+)
+def test_the_training_loss_is_the_plain_cross_entropy_whatever_is_learned_from(
+    changes: dict[str, Any], mlp: Graph
+) -> None:
+    """At a learning rate of next to nothing: guessing, that is all logits 0, costs ln k."""
+    train = few(40)
+    recipe = Recipe(epochs=1, batch=20, validation=0.0, optimizer="sgd", learning_rate=1e-30)
+    recipe = replace(recipe, **changes)
+    state = start(mlp, recipe)
+    for parameter in state.module.parameters():
+        parameter.detach().zero_()
+    teacher = 50 * torch.randn(40, 10, generator=torch.Generator().manual_seed(1)) if recipe.teacher else None
+    fit(state, train, few(0), Normalisation.of(train), recipe, teacher_logits=teacher)
+    assert state.curves[0]["train_loss"] == pytest.approx(math.log(10), rel=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"label_smoothing": 0.3}, {"class_weights": "balanced"}, {"teacher": "x"}])
+def test_what_is_added_to_the_loss_does_not_show_in_the_first_training_loss(
+    changes: dict[str, Any], mlp: Graph
+) -> None:
+    train = few(40)
+    losses = []
+    for more in ({}, changes):
+        recipe = replace(Recipe(epochs=1, batch=40, validation=0.0), **more)
+        teacher = torch.randn(40, 10, generator=torch.Generator().manual_seed(1)) if recipe.teacher else None
+        state = start(mlp, recipe)
+        fit(state, train, few(0), Normalisation.of(train), recipe, teacher_logits=teacher)
+        losses.append(state.curves[0]["train_loss"])
+    assert losses[0] == losses[1]
+
+
+def test_a_distilled_training_that_is_taken_up_ends_in_the_same_bits(digits: LabelledImages, mlp: Graph) -> None:
+    recipe = replace(EVERYTHING, teacher="x")
+    train, _ = digits.split(recipe.validation)
+    teacher = torch.randn(len(train), 10, generator=torch.Generator().manual_seed(1))
+    kept: list[Any] = []
+
+    def keep(state: State) -> None:
+        tensors, facts = checkpoint(state)
+        kept.append((save(tensors), facts | {"curves": list(state.curves)}))
+
+    straight = go(start(mlp, recipe), digits, recipe, keep, teacher_logits=teacher)
+    state = start(mlp, recipe)
+    restore(state, load(kept[1][0]), kept[1][1])
+    assert go(state, digits, recipe, teacher_logits=teacher) == straight
 
 
 def test_progress_is_told_at_the_end_of_every_epoch_at_least(digits: LabelledImages, mlp: Graph) -> None:

@@ -140,3 +140,15 @@ def test_a_full_training_that_turns_out_too_slow_is_stopped_and_can_be_resumed(t
     assert result.winner.run.name == "trial-01"
     stopped = resume(Path(note.rpartition(" ")[2]))
     assert stopped.epochs > result.winner.epochs
+
+
+def test_a_summary_that_cannot_be_written_is_a_run_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="file cannot be written"):
+        search("digits", Budget(parameters=700, minutes=0.05), out=tmp_path / "file")
+
+    def block(progress: SearchProgress) -> None:
+        (tmp_path / "out" / "search.json" / "taken").mkdir(parents=True, exist_ok=True)
+
+    with pytest.raises(RunError, match=r"search\.json cannot be written"):
+        search("digits", Budget(parameters=700, minutes=0.05), out=tmp_path / "out", on_progress=block)

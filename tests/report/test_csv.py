@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import os
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from pennyweight.core.errors import PennyweightError
 from pennyweight.report.csv import check_writable, write_csv
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text(" ab;,\t\r\n\"'=+-@＝＋－＠")
 
 
 def table(path: Path) -> list[list[str]]:
@@ -31,16 +32,34 @@ def test_what_is_written_is_what_a_reader_reads(tmp_path: Path, rows: list[tuple
     head, *body = table(tmp_path / "a.csv")
     assert head == ["name", "count", "share"]
     for (name, count, share), cells in zip(rows, body, strict=True):
-        assert cells[0] in (name, f"'{name}")
-        assert not cells[0].startswith(("=", "+", "-", "@", "\t", "\r"))
+        assert cells[0].replace("'", "") == name.replace("'", "")
+        for cell in re.split(r"[;,\t\r\n]", cells[0]):
+            assert not cell.lstrip(' "').startswith(tuple("=+-@＝＋－＠"))
         assert int(cells[1]) == count
         assert (float(cells[2]) == share) if math.isfinite(share) else cells[2] == ""
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=cmd|"/c calc"!A1'])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1+1", " =1", '=cmd|"/c calc"!A1']
+)
 def test_text_that_a_spreadsheet_would_run_begins_with_an_apostrophe(tmp_path: Path, text: str) -> None:
     write_csv(tmp_path / "a.csv", [{"class": text, "change": -1, "shape": ["-1", 2]}])
     assert table(tmp_path / "a.csv")[1] == [f"'{text}", "-1", "'-1x2"]
+
+
+@pytest.mark.parametrize("start", "=+-@＝＋－＠")
+@pytest.mark.parametrize("separator", [";", ",", "\t", ';"', "; '", "\n"])
+def test_where_cells_are_parted_by_another_sign_nothing_runs_either(tmp_path: Path, separator: str, start: str) -> None:
+    write_csv(tmp_path / "a.csv", [{"n": 1, "class": f"b{separator}{start}1+1;c-d"}])
+    written = table(tmp_path / "a.csv")[1][1]
+    assert written.replace("'", "") == f"b{separator}{start}1+1;c-d".replace("'", "")
+    after = written[1:].lstrip("".join({*separator} - {"'"}))
+    assert after.startswith("'")
+
+
+def test_every_text_is_quoted_and_no_number_is(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", [{"class": 'a"b', "n": 3, "share": 0.5, "right": True, "f1": None}])
+    assert (tmp_path / "a.csv").read_bytes() == (b'"class","n","share","right","f1"\r\n"a""b",3,0.5,True,\r\n')
 
 
 def test_every_key_has_a_column_and_what_is_unknown_is_empty(tmp_path: Path) -> None:

@@ -2,21 +2,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from pennyweight.core.errors import RunError
 from pennyweight.data.decode import encode_png
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.calibration import calibration_error, reliability
-from pennyweight.fit.evaluate import Answer, Evaluation, class_figures
+from pennyweight.fit.class_figures import class_figures
+from pennyweight.fit.evaluate import Answer, Evaluation
 from pennyweight.fit.timing import Timing
-from pennyweight.report.contact_sheet import COLUMNS, PICTURE_SIDE, contact_sheet, write_sheet
 from pennyweight.report.evaluation import class_rows, evaluation_report, opened_too_often, photo_rows
 
 Printed = Callable[[Any, int], str]
@@ -48,6 +45,7 @@ def evaluation(classes: int, wrong: int = 3, name: str = "c{}") -> Evaluation:
         seconds_per_epoch=12.5,
         notes=(),
         kept=Path("runs/a/evaluations/test.json"),
+        contact_sheet=None,
     )
 
 
@@ -148,39 +146,6 @@ def test_pictures_are_drawn_as_half_blocks_within_the_width(printed: Printed, si
     page = printed(evaluation_report(many, 80, pictures=True), 80)
     assert max(map(len, page.splitlines())) <= 80
     assert page.count("▀") == 12 * min(side, 16) * ((min(side, 16) + 1) // 2)
-
-
-def test_a_contact_sheet_has_a_place_for_each_picture() -> None:
-    for count, side in ((1, 28), (7, 28), (24, 300)):
-        with Image.open(BytesIO(contact_sheet([photo(side=side)] * count))) as sheet:
-            assert sheet.width >= min(count, COLUMNS) * PICTURE_SIDE
-            assert sheet.height >= -(-count // COLUMNS) * PICTURE_SIDE
-
-
-def test_a_contact_sheet_shows_the_pixels_that_the_network_saw() -> None:
-    with Image.open(BytesIO(contact_sheet([photo(side=8)]))) as sheet:
-        shown = sheet.convert("L").crop((10, 10, 10 + PICTURE_SIDE, 10 + PICTURE_SIDE))
-    with Image.open(BytesIO(photo(side=8).png)) as seen:
-        assert (np.asarray(shown)[9::18, 9::18] == np.asarray(seen)).all()
-
-
-@pytest.mark.parametrize("name", ["<script>", 200 * "ا", "\x1b[31m", "", "\U0001f600"])
-def test_a_contact_sheet_takes_any_name(name: str) -> None:
-    assert contact_sheet([replace(photo(name, name, note=name), true=name)])
-
-
-def test_the_sheet_lies_beside_the_evaluation_and_goes_with_the_last_mistake(tmp_path: Path) -> None:
-    kept = replace(evaluation(4), kept=tmp_path / "test.json", mistakes=(photo(),))
-    assert write_sheet(kept) == tmp_path / "test.png"
-    assert (tmp_path / "test.png").read_bytes() == contact_sheet(kept.mistakes)
-    assert write_sheet(replace(kept, mistakes=())) is None
-    assert not (tmp_path / "test.png").exists()
-
-
-def test_a_sheet_that_cannot_be_written_is_a_run_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="cannot be written"):
-        write_sheet(replace(evaluation(4), kept=tmp_path / "file" / "test.json", mistakes=(photo(),)))
 
 
 def test_tables_for_spreadsheets_have_a_row_each() -> None:

@@ -69,7 +69,7 @@ def evaluate(
         from pennyweight.report.csv import write_csv
 
         write_csv(csv, photo_rows(found) or class_rows(found))
-    from pennyweight.report.contact_sheet import write_sheet
-
-    if (sheet := write_sheet(found)) is not None:
-        show_message(f"{'photos' if found.photos else 'the most confident mistakes'} as pictures: {sheet}")
+    if found.contact_sheet is not None:
+        show_message(
+            f"{'photos' if found.photos else 'the most confident mistakes'} as pictures: {found.contact_sheet}"
+        )

@@ -30,7 +30,7 @@ def report(
 
     written = write_report(paths, out)
     if json:
-        print_json({"report": str(written), "bytes": written.stat().st_size})
+        print_json({"report": str(written), "report_bytes": written.stat().st_size})
     else:
         from pennyweight.core.text import visible
         from pennyweight.report.terminal import output

@@ -22,15 +22,15 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pennyweight.core.errors import RunError
-from pennyweight.core.files import DRAFT, write_bytes, write_json
+from pennyweight.core.files import read_within, sweep, write_bytes, write_json, writing
 
 SETTINGS, GRAPH, ENVIRONMENT, OPENINGS = "settings.json", "graph.json", "environment.json", "openings.jsonl"
 CHECKPOINT, WEIGHTS, RESULTS = "checkpoint.safetensors", "weights.safetensors", "results.json"
@@ -45,13 +45,18 @@ CHECKED = (*ASKED, WEIGHTS)
 OWN_CHECKSUM = "sha256_of_the_rest"
 """The key under which the results hold the checksum of all else that they say."""
 
+TEXT_MAX_BYTES = 64 << 20
+TENSORS_MAX_BYTES = 4 << 30
+"""No file of a run is larger; a larger one is not read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """One training's folder.
 
-    Reading a file that is missing, half written or changed since the end of the training raises RunError; so does
-    writing where that fails (a full disk, say), and the old file then stays.
+    Reading a file that is missing, half written, changed since the end of the training, too large or no file of this
+    folder (a pipe, a link to elsewhere) raises RunError; so does writing where that fails (a full disk, say), and the
+    old file then stays.
     """
 
     folder: Path
@@ -62,7 +67,7 @@ class Run:
 
         Of several that are begun in one folder at once, one is; the others raise RunError.
         """
-        with _writing(folder):
+        with writing(folder):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 if any(folder.iterdir()):
@@ -74,16 +79,21 @@ class Run:
                     hint=f"choose another --out, or pennyweight train --resume {folder}",
                 ) from error
         for name, facts in ((GRAPH, graph), (ENVIRONMENT, environment), (SETTINGS, settings)):
-            with _writing(folder / name) as path:
+            with writing(folder / name) as path:
                 write_json(path, facts)
         return Run(folder)
 
     @staticmethod
-    def open(folder: Path) -> Run:
+    def open(folder: Path | str) -> Run:
         """The run in `folder`, finished or not."""
-        if not folder.is_dir():
+        folder = Path(folder)
+        try:
+            there, whole = folder.is_dir(), (folder / SETTINGS).is_file()
+        except OSError as error:  # a name that is too long, say
+            raise RunError(f"{folder} cannot be opened: {error.strerror or error}") from error
+        if not there:
             raise RunError(f"there is no run folder {folder}", hint="pennyweight train SOURCE NETWORK makes one")
-        if not (folder / SETTINGS).is_file():
+        if not whole:
             raise RunError(f"{folder} is not a run: {SETTINGS} is missing", hint="train again into another folder")
         return Run(folder)
 
@@ -117,7 +127,7 @@ class Run:
 
     def save(self, checkpoint: bytes) -> None:
         """Replace the checkpoint."""
-        with _writing(self.folder / CHECKPOINT) as path:
+        with writing(self.folder / CHECKPOINT) as path:
             write_bytes(path, checkpoint)
 
     def withdraw(self) -> None:
@@ -142,13 +152,14 @@ class Run:
         `asked` holds the checksums of the files with which the training began: changed since, they raise RunError.
         """
         self.check(asked)
-        with _writing(self.folder / WEIGHTS) as path:
+        with writing(self.folder / WEIGHTS) as path:
             write_bytes(path, weights)
         results = results | {"sha256": {**asked, WEIGHTS: _sha256(weights)}}
-        with _writing(self.folder / RESULTS) as path:
+        with writing(self.folder / RESULTS) as path:
             write_json(path, results | {OWN_CHECKSUM: _sha256_of_facts(results)})
-        for leftover in (self.folder / CHECKPOINT, self.folder / FAILURE, *self.folder.glob(f".*{DRAFT}")):
-            leftover.unlink(missing_ok=True)
+        for leftover in (CHECKPOINT, FAILURE):
+            (self.folder / leftover).unlink(missing_ok=True)
+        sweep(self.folder)
 
     def count_opening(self) -> int:
         """Note that the sealed test part is about to be opened; returns how often that makes.
@@ -157,7 +168,7 @@ class Run:
         """
         self.openings()
         line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds")}).encode() + b"\n"
-        with _writing(self.folder / OPENINGS) as path, path.open("ab", buffering=0) as file:
+        with writing(self.folder / OPENINGS) as path, path.open("ab", buffering=0) as file:
             written = file.write(line)
             if written < len(line):
                 file.truncate(file.tell() - written)
@@ -179,26 +190,52 @@ class Run:
 
     def note_failure(self, facts: dict[str, Any]) -> None:
         """Keep what ended a training before its time: `epoch` (from 1), `what` and `hint`."""
-        with _writing(self.folder / FAILURE) as path:
+        with writing(self.folder / FAILURE) as path:
             write_json(path, facts)
 
     def failure(self) -> dict[str, Any] | None:
         """What ended the training before its time; None where nothing did."""
         return self.read(FAILURE) if (self.folder / FAILURE).is_file() else None
 
-    def keep_evaluation(self, name: str, facts: dict[str, Any]) -> None:
-        """Replace the evaluation called `name`, a plain word such as `test`."""
-        with _writing(self.folder / EVALUATIONS / f"{name}.json") as path:
-            write_json(path, facts)
+    def keep_evaluation(self, name: str, facts: dict[str, Any]) -> Path:
+        """The file of the evaluation called `name`, a plain word such as `test`, with `facts` in the old ones' place.
 
-    def evaluations(self) -> dict[str, dict[str, Any]]:
-        """Each evaluation by its name, in alphabetic order."""
-        paths = sorted((self.folder / EVALUATIONS).glob("*.json"))
-        return {path.stem: self.read(f"{EVALUATIONS}/{path.name}") for path in paths}
+        The contact sheet of the old one is removed. Nothing is written where `evaluations` is a link.
+        """
+        with writing(self._evaluations() / f"{name}.json") as path:
+            path.with_suffix(".png").unlink(missing_ok=True)
+            write_json(path, facts)
+            sweep(path.parent)
+        return path
+
+    def keep_contact_sheet(self, name: str, png: bytes) -> Path:
+        """The file beside the evaluation called `name` that shows its pictures."""
+        with writing(self._evaluations() / f"{name}.png") as path:
+            write_bytes(path, png)
+        return path
+
+    def evaluations(self, left_out: list[str] | None = None) -> dict[str, dict[str, Any]]:
+        """Each evaluation by its name, in alphabetic order. `left_out` is told of those that cannot be read."""
+        found = {}
+        for path in sorted((self.folder / EVALUATIONS).glob("*.json")):
+            try:
+                found[path.stem] = self.read(f"{EVALUATIONS}/{path.name}")
+            except RunError as error:
+                if left_out is not None:
+                    left_out.append(str(error))
+        return found
+
+    def _evaluations(self) -> Path:
+        folder = self.folder / EVALUATIONS
+        if folder.is_symlink():
+            raise RunError(f"{folder} is a link, and nothing is written through it", hint="remove the link")
+        return folder
 
     def _content(self, name: str) -> bytes:
         try:
-            content = (self.folder / name).read_bytes()
+            content = read_within(
+                self.folder, name, TENSORS_MAX_BYTES if name in (CHECKPOINT, WEIGHTS) else TEXT_MAX_BYTES
+            )
         except FileNotFoundError as error:
             hint = "train again, or bring the original file back"
             if name == RESULTS:
@@ -222,10 +259,10 @@ class Run:
 def fresh_folder(stem: str) -> Path:
     """A folder of one's own, made just now: `runs/stem-1`, or the first number that is free."""
     runs, number = Path("runs"), 1
-    with _writing(runs):
+    with writing(runs):
         runs.mkdir(exist_ok=True)
     while True:
-        with _writing(runs / f"{stem}-{number}") as folder:
+        with writing(runs / f"{stem}-{number}") as folder:
             try:
                 folder.mkdir()
                 return folder
@@ -240,16 +277,3 @@ def _sha256(content: bytes) -> str:
 def _sha256_of_facts(facts: dict[str, Any]) -> str:
     """SHA-256 of what `facts` say, whatever their order and the spaces between them."""
     return _sha256(json.dumps(facts, sort_keys=True).encode())
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[Path]:
-    """Turns what the disk refuses into a RunError."""
-    try:
-        yield path
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-        raise RunError(
-            f"{path} cannot be written: {error.strerror or error}",
-            hint="make room on the disk" if full else "choose another folder, or see who may write there",
-        ) from error

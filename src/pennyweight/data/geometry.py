@@ -127,8 +127,8 @@ class Geometry:
         if (
             len(made.ground) not in (1, 3)
             or not all(0 <= level <= 255 for level in made.ground)
-            or not made.box >= 1
-            or not all(map(math.isfinite, (y, x, made.stroke)))
+            or not 0 < made.stroke <= made.box
+            or not all(map(math.isfinite, (y, x)))
             or not (made.ink is None or 0 < made.ink <= 1)
         ):
             raise ValueError(f"no geometry: {facts}")

@@ -95,7 +95,8 @@ def open_photos(path: Path, geometry: Geometry | None, input_shape: tuple[int, i
             read.append((file, picture))
     unreadable = [f"{each.path} ({each.reason})" for each in scan.unreadable]
     if not read:
-        raise DataError(f"{visible(path)}: no photo could be read: {_first(unreadable)}")
+        what = f"no photo could be read: {_first(unreadable)}" if unreadable else "its class folders are empty"
+        raise DataError(f"{visible(path)}: {what}", hint="put photos into one folder a class")
     class_names = sorted({file.class_name for file, _ in read})
     images = np.stack([picture for _, picture in read])
     blank = images.min((1, 2, 3)) == images.max((1, 2, 3))

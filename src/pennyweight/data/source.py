@@ -113,11 +113,15 @@ def open_source(
     if input_shape is not None:
         check_shape(input_shape)
     try:
-        images = _read(source, data_dir, input_shape, on_download)
+        return _shaped(_read(source, data_dir, input_shape, on_download), source, input_shape)
     except OSError as error:
         raise DataError(f"{source}: {error}") from error
     except MemoryError as error:
         raise DataError(f"{source}: the images do not fit into memory", hint="take a smaller --input") from error
+
+
+def _shaped(images: LabelledImages, source: str, input_shape: Shape | None) -> LabelledImages:
+    """The images with the text that opens them again, every picture of `input_shape` if one is told."""
     reopens = source if source in NAMES or source.startswith("hf:") else str(Path(source).expanduser().resolve())
     images = dataclasses.replace(images, source=reopens)
     if input_shape is None or images.input_shape == input_shape:

@@ -19,6 +19,7 @@ from pennyweight.core.run import ENVIRONMENT, RESULTS, SETTINGS, Run
 from pennyweight.core.text import visible
 from pennyweight.core.units import format_minutes
 from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.kept import OWN_PARTS, KeptEvaluation, kept_evaluations
 from pennyweight.fit.network import class_names_of, graph_of
 from pennyweight.fit.recipe import Recipe
 from pennyweight.net.cost import Cost, cost
@@ -26,8 +27,6 @@ from pennyweight.net.graph import Graph
 from pennyweight.net.ops import describe
 
 CARD = "model-card.md"
-
-OWN_PARTS = ("train", "validation", "test")
 
 CLASSES_SHOWN = 50
 
@@ -45,7 +44,8 @@ class _Facts:
     run: Run
     settings: Mapping[str, Any]
     results: Mapping[str, Any]
-    evaluations: Mapping[str, Mapping[str, Any]]
+    evaluations: Mapping[str, KeptEvaluation]
+    left_out: Sequence[str]
     graph: Graph
     classes: tuple[str, ...]
     recipe: Recipe
@@ -58,19 +58,18 @@ class _Facts:
     def accuracies(self) -> Iterator[tuple[str, Accuracy]]:
         """What was looked at, and how it went: first the run's own parts, validation as in the training."""
         correct, n = self.results["validation_correct"], self.results["validation_n"]
-        found = {
-            name: Accuracy(round(each["accuracy"] * each["n"]), each["n"]) for name, each in self.evaluations.items()
-        }
+        found = {name: each.accuracy for name, each in self.evaluations.items()}
         found |= {"validation": Accuracy(correct, n)} if n else {}
         yield from ((part, found.pop(part)) for part in OWN_PARTS if part in found)
         for name, accuracy in found.items():
-            part = self.evaluations[name]["part"]
-            yield f"{self.evaluations[name]['source']}{'' if part == 'all' else f', {part}'}", accuracy
+            kept = self.evaluations[name]
+            yield f"{kept.source}{'' if kept.part == 'all' else f', {kept.part}'}", accuracy
 
 
 def write_card(run: Run) -> Path:
     """The path of the model card of a finished run, written anew from what its folder holds now.
 
+    It says which evaluations are malformed and were left out.
     Raises RunError where the folder is not whole or cannot be written.
     """
     path = run.folder / CARD
@@ -85,11 +84,13 @@ def write_card(run: Run) -> Path:
 
 def _read(run: Run) -> _Facts:
     settings, graph = run.read(SETTINGS), graph_of(run)
+    left_out: list[str] = []
     return _Facts(
         run=run,
         settings=settings,
         results=run.read(RESULTS),
-        evaluations=run.evaluations(),
+        evaluations=kept_evaluations(run, left_out),
+        left_out=left_out,
         graph=graph,
         classes=class_names_of(run, graph),
         recipe=Recipe().with_changes(settings["recipe"]),
@@ -213,17 +214,16 @@ def _accuracy(facts: _Facts) -> Iterator[str]:
     times = "once" if facts.opened == 1 else f"{facts.opened:,} times"
     yield f"The sealed test part was opened {times}." if facts.opened else "The sealed test part was never opened."
     for part in ("test", "validation"):
-        per_class = facts.evaluations.get(part, {}).get("per_class")
-        if per_class:
+        kept = facts.evaluations.get(part)
+        if kept and kept.per_class:
             yield ""
             yield f"By class, on the {part} part:"
             yield ""
-            figures = ("precision", "recall", "f1")
             yield from _table(
                 ("class", "precision", "recall", "F1", "n"),
                 [
-                    (escaped(each["name"]), *(_percent(each[figure]) for figure in figures), f"{each['n']:,}")
-                    for each in per_class[:CLASSES_SHOWN]
+                    (escaped(each.name), *map(_percent, (each.precision, each.recall, each.f1)), f"{each.n:,}")
+                    for each in kept.per_class[:CLASSES_SHOWN]
                 ],
             )
             break
@@ -240,11 +240,13 @@ def _limits(facts: _Facts) -> Iterator[str]:
             )
     yield from _limits_of_test(facts)
     for part in ("test", "validation"):
-        yield from _limits_of(part, facts.evaluations.get(part, {}))
+        if kept := facts.evaluations.get(part):
+            yield from _limits_of(part, kept)
     if not any(name not in OWN_PARTS for name in facts.evaluations):
         yield "Pictures from elsewhere were not tried: how well it does on other cameras or places is not known."
-    if not any(evaluation.get("timing") for evaluation in facts.evaluations.values()):
+    if not any(evaluation.timing for evaluation in facts.evaluations.values()):
         yield "The time that a picture takes was not measured."
+    yield from (f"Left out of this card: {escaped(what)}." for what in facts.left_out)
     yield "Every accuracy is that of float32 weights; int8 was not measured, its bytes are estimates."
     yield f"It knows {len(facts.classes):,} classes and answers one of them whatever a picture shows."
 
@@ -262,17 +264,17 @@ def _limits_of_test(facts: _Facts) -> Iterator[str]:
         yield "The test part was opened more than once: if that led to a choice, the test accuracy is optimistic."
 
 
-def _limits_of(part: str, evaluation: Mapping[str, Any]) -> Iterator[str]:
-    known = [each for each in evaluation.get("per_class", ()) if each["recall"] is not None]
-    weakest = min(known, key=lambda each: each["recall"], default=None)
-    if weakest is not None and weakest["recall"] < evaluation["accuracy"]:
+def _limits_of(part: str, kept: KeptEvaluation) -> Iterator[str]:
+    known = [(each.recall, each) for each in kept.per_class if each.recall is not None]
+    recall, weakest = min(known, key=lambda pair: pair[0], default=(1.0, None))
+    if weakest is not None and recall < kept.accuracy.share:
         yield (
-            f"On the {part} part it does worst on {escaped(weakest['name'])}: "
-            f"{_percent(weakest['recall'])} of {weakest['n']:,} images are right."
+            f"On the {part} part it does worst on {escaped(weakest.name)}: "
+            f"{_percent(recall)} of {weakest.n:,} images are right."
         )
-    if absent := [each["name"] for each in evaluation.get("per_class", ()) if not each["n"]]:
+    if absent := [each.name for each in kept.per_class if not each.n]:
         yield f"The {part} part has no image of {_listed(absent)}."
-    error = evaluation.get("calibration_error")
+    error = kept.calibration_error
     if error is not None and error > POORLY_CALIBRATED:
         yield f"On the {part} part its confidence and the share of right answers are {100 * error:.1f} points apart."
 

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pennyweight.core.errors import DataError, PennyweightError, RunError
-from pennyweight.core.run import EVALUATIONS, SETTINGS, Run
+from pennyweight.core.files import read_within
+from pennyweight.core.run import SETTINGS, TEXT_MAX_BYTES, Run
 from pennyweight.core.shown import Shown
+from pennyweight.core.text import visible
 from pennyweight.core.version import VERSION
 from pennyweight.data.images import LabelledImages
+from pennyweight.data.source import NAMED, found_sets
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.device import choose_device
-from pennyweight.fit.evaluate import Evaluation, evaluate
-from pennyweight.fit.loop import Row
+from pennyweight.fit.evaluate import Evaluation, evaluate, seconds_per_epoch
+from pennyweight.fit.kept import KeptEvaluation, kept_evaluations
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.timing import Timing, measure
 from pennyweight.fit.train import finished_training, images_of
@@ -36,7 +38,8 @@ SEARCH = "search.json"
 
 @dataclass(frozen=True, slots=True)
 class ComparedRun:
-    """One run's figures. `weight_bytes` are float32, `flash_bytes` and `peak_ram_bytes` estimates for int8.
+    """One run's figures. `weight_bytes` are float32; of int8 `flash_bytes` and `ram_bytes` (tensors and stack) are
+    estimates, `peak_ram_bytes` (tensors) is exact.
 
     `test` is what is kept of a look at the sealed test part, which was opened `opened` times. An accuracy is None where
     nobody looked. `timing` was taken now, for all runs on one machine.
@@ -49,6 +52,7 @@ class ComparedRun:
     macs: int
     weight_bytes: int
     flash_bytes: int
+    ram_bytes: int
     peak_ram_bytes: int
     epochs: int
     seconds_per_epoch: float | None
@@ -76,6 +80,7 @@ class ComparedRun:
             "macs": self.macs,
             "weight_bytes": self.weight_bytes,
             "flash_bytes": self.flash_bytes,
+            "ram_bytes": self.ram_bytes,
             "peak_ram_bytes": self.peak_ram_bytes,
             "epochs": self.epochs,
             "seconds_per_epoch": self.seconds_per_epoch,
@@ -132,9 +137,9 @@ class Comparison(Shown):
 
 
 def compare(
-    runs: Sequence[Path],
+    runs: Sequence[Path | str],
     *,
-    photos: Path | None = None,
+    photos: Path | str | None = None,
     data_dir: Path | None = None,
     device: str = "auto",
     on_progress: Callable[[str], None] | None = None,
@@ -147,13 +152,14 @@ def compare(
     left out, and the notes say why.
     Raises RunError where no run is left, DataError where `photos` is no folder.
     """
+    photos = None if photos is None else Path(photos)
     if photos is not None and not photos.is_dir():
         raise DataError(f"{photos} is no folder of photos", hint="give a folder that holds one folder a class")
     look = _Look(photos, data_dir, device)
     compared: list[ComparedRun] = []
     answers: list[_Answers] = []
     hints: list[str] = []
-    for folder in dict.fromkeys(_expanded(runs, look.notes)):
+    for folder in dict.fromkeys(_expanded([Path(run) for run in runs], look.notes)):
         if on_progress is not None:
             on_progress(f"looking at {folder}")
         try:
@@ -218,9 +224,9 @@ class _Look:
         run = Run.open(folder)
         training, fingerprint = finished_training(run), str(run.read(SETTINGS).get("fingerprint"))
         network = TrainedNetwork.of(run, self._where)
-        kept = run.evaluations()
-        train = _accuracy(run, kept["train"]) if "train" in kept else self._train(run, fingerprint)
         photos = self._own_photos(run)
+        kept = kept_evaluations(run, self.notes)
+        train = kept["train"].accuracy if "train" in kept else self._train(run, fingerprint)
         float32, int8 = cost(network.graph, bits=32), cost(network.graph, bits=8)
         figures = ComparedRun(
             run=folder,
@@ -230,24 +236,28 @@ class _Look:
             macs=int8.macs,
             weight_bytes=float32.weight_bytes,
             flash_bytes=int8.flash_bytes,
+            ram_bytes=int8.ram_bytes,
             peak_ram_bytes=int8.peak_ram_bytes,
             epochs=training.epochs,
-            seconds_per_epoch=_pace(training.curves),
+            seconds_per_epoch=seconds_per_epoch(training.curves),
             train=train,
             validation=training.validation,
-            test=_accuracy(run, kept["test"]) if "test" in kept else None,
+            test=kept["test"].accuracy if "test" in kept else None,
             photos=photos.accuracy if photos else None,
             opened=len(run.openings()),
             timing=measure(network, np.zeros((1, *network.graph.input_shape), np.uint8)),
             fingerprint=fingerprint,
         )
-        told = {part: facts for part, facts in kept.items() if part in ("test", "validation")}
-        if photos:
-            told["photos"] = run.read(f"{EVALUATIONS}/{photos.kept.name}")
-        return figures, [_answers(figures, part, facts) for part, facts in told.items() if "answers" in facts]
+        names = {"test": "test", "validation": "validation"} | ({"photos": photos.kept.stem} if photos else {})
+        told = {part: kept[name] for part, name in names.items() if name in kept}
+        return figures, [_answers(figures, part, each) for part, each in told.items() if len(each.answers)]
 
     def _train(self, run: Run, fingerprint: str) -> Accuracy | None:
         try:
+            source = str(run.read(SETTINGS).get("source"))
+            if source.startswith("hf:") or (source in NAMED and found_sets(self._data_dir)[source] is None):
+                command = f"pennyweight evaluate {shlex.quote(str(run.folder))} --part train"
+                raise DataError(f"its images, {source}, would have to be fetched; to do so: {command}")
             images = self._images_of(run)
             if images.fingerprint != fingerprint:
                 raise DataError(f"the images of {images.name} are not the ones that it was trained on")
@@ -277,47 +287,29 @@ class _Look:
 def _expanded(folders: Sequence[Path], notes: list[str]) -> Iterator[Path]:
     """The folders, with those of the runs on its front in the place of a search's."""
     for folder in folders:
-        if not (folder / SEARCH).is_file():
-            yield folder
-            continue
         try:
-            facts = json.loads((folder / SEARCH).read_bytes())
+            if not (folder / SEARCH).is_file():
+                yield folder
+                continue
+            facts = json.loads(read_within(folder, SEARCH, TEXT_MAX_BYTES))
             ended = "front" in facts
             # Whatever folder the search was begun from, its runs lie within its own.
             found = [folder / Path(entry["run"]).name for entry in facts["front" if ended else "trials"]]
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            inside = [folder.resolve() in run.resolve().parents for run in found]
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
             notes.append(f"{folder} was left out: {SEARCH} cannot be read: {error!r}")
             continue
         if not ended:
             notes.append(f"{folder}: the search has not ended, so every trial is compared")
-        yield from found
+        for run, lies_inside in zip(found, inside, strict=True):
+            if lies_inside:
+                yield run
+            else:
+                notes.append(f"{visible(run)} was left out: it does not lie in the search's folder")
 
 
-def _pace(curves: Sequence[Row]) -> float | None:
-    """The median seconds of an epoch, None where none was clocked."""
-    seconds = [float(row.get("seconds") or 0) for row in curves]
-    return median(seconds) if seconds and 0 < median(seconds) < math.inf else None
-
-
-def _accuracy(run: Run, facts: Mapping[str, Any]) -> Accuracy:
-    try:
-        return Accuracy(round(facts["accuracy"] * facts["n"]), int(facts["n"]))
-    except (LookupError, TypeError, ValueError, OverflowError) as error:
-        raise RunError(
-            f"{run.folder}: an evaluation is malformed: {error!r}", hint=f"pennyweight evaluate {run.folder} anew"
-        ) from error
-
-
-def _answers(run: ComparedRun, part: str, facts: Mapping[str, Any]) -> _Answers:
-    try:
-        labels, answers = (np.array(facts[name], np.int64) for name in ("labels", "answers"))
-        if labels.ndim != 1 or labels.shape != answers.shape:
-            raise ValueError(f"{labels.shape} labels, {answers.shape} answers")
-        return _Answers(run, part, (str(facts["fingerprint"]), labels.tobytes()), labels == answers)
-    except (LookupError, TypeError, ValueError, OverflowError) as error:
-        raise RunError(
-            f"{run.run}: its {part} evaluation is malformed: {error!r}", hint=f"pennyweight evaluate {run.run} anew"
-        ) from error
+def _answers(run: ComparedRun, part: str, kept: KeptEvaluation) -> _Answers:
+    return _Answers(run, part, (kept.fingerprint, kept.labels.tobytes()), kept.labels == kept.answers)
 
 
 def _differences(answers: Sequence[_Answers]) -> Iterator[Difference]:

@@ -7,6 +7,7 @@ ln k, which is what guessing costs, and the skill, the share of the way from gue
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, linear_regression
@@ -68,6 +69,10 @@ NOISY_EPOCHS = 4
 """Fewer epochs than these in the last third show no noise: two parameters of a trend are taken from them."""
 
 
+FIGURE_MAX = 3.4e38
+"""No loss is larger: it is a float32."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A disease, since which epoch (from 1, None: in the images, not in time), its evidence, and what to try next."""
@@ -122,32 +127,63 @@ class _Curve:
         """The curve of these rows; rows without a validation loss make one without validation."""
 
         def skills(name: str) -> list[float]:
-            return [((number(row, name) or 0.0) - 1 / classes) / (1 - 1 / classes) for row in rows]
+            shares = (min(max(0.0, number(row, name) or 0.0), 1.0) for row in rows)
+            return [(share - 1 / classes) / (1 - 1 / classes) for share in shares]
 
         validated = all(number(row, "validation_loss") is not None for row in rows)
         return _Curve(
             classes,
             [_epoch(row, index) for index, row in enumerate(rows)],
-            [float(row["train_loss"]) for row in rows],
+            [number(row, "train_loss") or 0.0 for row in rows],
             skills("train_accuracy"),
-            [float(row["validation_loss"]) for row in rows] if validated else [],
+            [number(row, "validation_loss") or 0.0 for row in rows] if validated else [],
             skills("validation_accuracy") if validated else [],
         )
 
 
 def number(row: Mapping[str, Any], name: str) -> float | None:
+    """The figure of that name, not a number where the training broke down; None where there is none."""
     value = row.get(name)
-    return float(value) if isinstance(value, int | float) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def figure(value: Any) -> float:
+    """`value` as a float. Raises ValueError unless it is a number that a training can come to."""
+    found = number({"": value}, "")
+    if found is None or not abs(found) <= FIGURE_MAX:
+        raise ValueError(f"{reprlib.repr(value)} is no number, or above {FIGURE_MAX:g}")
+    return found
+
+
+def curve_rows(told: Any) -> tuple[dict[str, float | int | None], ...]:
+    """The epochs of a training as a run keeps them. Raises ValueError unless each is an object of figures."""
+    if not isinstance(told, list):
+        raise ValueError("the curves are no list")
+    for place, row in enumerate(told, start=1):
+        if not isinstance(row, dict) or None in (row.get("epoch"), row.get("train_loss")):
+            raise ValueError(f"row {place} of the curves is no epoch with its training loss")
+        for name, value in row.items():
+            try:
+                if value is not None:
+                    figure(value)
+            except ValueError as error:
+                raise ValueError(f"row {place} of the curves, {name!r}: {error}") from error
+    return tuple(told)
 
 
 def _epoch(row: Mapping[str, Any], index: int) -> int:
     told = row.get("epoch")
-    return told if isinstance(told, int) else index + 1
+    return told if isinstance(told, int) and number(row, "epoch") is not None else index + 1
 
 
 def _whole(row: Mapping[str, Any]) -> bool:
     """Whether both losses of an epoch are numbers; one that was not taken is."""
-    return all(math.isfinite(number(row, name) or 0.0) for name in ("train_loss", "validation_loss"))
+    return all(abs(number(row, name) or 0.0) <= FIGURE_MAX for name in ("train_loss", "validation_loss"))
 
 
 def diagnose_curves(
@@ -174,7 +210,7 @@ def diagnose_curves(
     if not rows:
         return ()
     curve = _Curve.of(rows, classes)
-    for judged in (_dead, _diverged, _overfitting, _still_improving, _underfitting, _noisy):
+    for judged in (_dead, _diverged, _overfitting, _still_improving, _noisy, _underfitting):
         if finding := judged(curve, recipe):
             return (finding,)
     return ()
@@ -244,7 +280,7 @@ def _overfitting(curve: _Curve, recipe: Recipe) -> Finding | None:
     skill, validation_skill = fmean(curve.skill[tail]), fmean(curve.validation_skill[tail])
     rises = validation_loss - lowest > RISE * curve.guessing and loss < curve.loss[best]
     gap = skill - validation_skill
-    if skill < LEARNED_SKILL or (not rises and (gap < GAP or validation_loss <= loss)):
+    if skill < LEARNED_SKILL or _louder_than_gap(curve) or (not rises and (gap < GAP or validation_loss <= loss)):
         return None
     accuracies = (
         f"accuracy ends at {curve.accuracy(skill):.2%} on training and {curve.accuracy(validation_skill):.2%} on "
@@ -316,14 +352,26 @@ def _underfitting(curve: _Curve, recipe: Recipe) -> Finding | None:
     )
 
 
+def _strays(curve: _Curve) -> float:
+    """How far the skill on validation images strays from its trend in the last third; 0 where that is too short."""
+    last = curve.validation_skill[curve.two_thirds :]
+    if len(last) < NOISY_EPOCHS:
+        return 0.0
+    slope, start = linear_regression(range(len(last)), last)
+    return math.sqrt(fmean((skill - start - slope * index) ** 2 for index, skill in enumerate(last)))
+
+
+def _louder_than_gap(curve: _Curve) -> bool:
+    """Whether validation is so noisy that its lowest loss, and the gap to training, are chance: two deviations."""
+    strays = _strays(curve)
+    gap = fmean(curve.skill[curve.two_thirds :]) - fmean(curve.validation_skill[curve.two_thirds :])
+    return strays >= NOISY_SKILL and gap < 2 * strays
+
+
 def _noisy(curve: _Curve, recipe: Recipe) -> Finding | None:
     """Validation accuracy that strays from its own trend in the last third."""
     last = curve.validation_skill[curve.two_thirds :]
-    if len(last) < NOISY_EPOCHS:
-        return None
-    slope, start = linear_regression(range(len(last)), last)
-    strays = math.sqrt(fmean((skill - start - slope * index) ** 2 for index, skill in enumerate(last)))
-    if strays < NOISY_SKILL:
+    if _strays(curve) < NOISY_SKILL:
         return None
     low, high = curve.accuracy(min(last)), curve.accuracy(max(last))
     return made_finding(

@@ -22,7 +22,16 @@ from pennyweight.data.audit import audit
 from pennyweight.data.images import LabelledImages, Part
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.checkpoint import unpacked
-from pennyweight.fit.curves import LEARNED_SKILL, SEVERITIES, Disease, Finding, diagnose_curves, made_finding, number
+from pennyweight.fit.curves import (
+    LEARNED_SKILL,
+    SEVERITIES,
+    Disease,
+    Finding,
+    curve_rows,
+    diagnose_curves,
+    made_finding,
+    number,
+)
 from pennyweight.fit.device import choose_device
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.predict import as_tensor
@@ -42,8 +51,8 @@ labels lie in both alike, while those that a weak network gets wrong become fewe
 CONSTANT_SHARE, CONSTANT_IMAGES = 0.5, 5
 """A class is constant if this share of its images, and at least so many, are one and the same picture."""
 
-LEAKED_SHARE = 0.005
-"""Fewer copies among the test images than this share move the accuracy less than its interval is wide."""
+EXACT_SHARE = 0.005
+"""So many exact copies among the test images are a fault of the split; no known set has them by chance."""
 
 ONE_ANSWER_SHARE = 0.99
 """A network that gives one answer to this share of validation images does not look at them."""
@@ -68,7 +77,7 @@ class Diagnosis(Shown):
         }
 
 
-def diagnose(run: Path, images: LabelledImages | None = None, *, data_dir: Path | None = None) -> Diagnosis:
+def diagnose(run: Path | str, images: LabelledImages | None = None, *, data_dir: Path | None = None) -> Diagnosis:
     """What is wrong with a training: its curves, its validation answers and its images, as far as they are there.
 
     `images` are those of a run that was trained in Python with images of its own. The test part's pictures are
@@ -76,6 +85,7 @@ def diagnose(run: Path, images: LabelledImages | None = None, *, data_dir: Path 
     or its files were changed.
     """
     folder = Run.open(run)
+    run = folder.folder
     notes: list[str] = []
     settings = folder.read(SETTINGS)
     if settings.get("pennyweight") != VERSION:
@@ -98,7 +108,8 @@ def diagnose(run: Path, images: LabelledImages | None = None, *, data_dir: Path 
 
     seen = _own_images(folder, images, data_dir, notes)
     if seen is not None:
-        findings += _in_images(seen, notes)
+        accuracy = number(curves[-1], "validation_accuracy") if curves else None
+        findings += _in_images(seen, accuracy, notes)
     if seen is not None and recipe is not None and folder.finished:
         _, validation = seen.split(recipe.validation)
         ill = {finding.disease for finding in findings}
@@ -134,7 +145,10 @@ def _curves(run: Run, failure: Mapping[str, Any] | None, notes: list[str]) -> Se
         notes.append(f"{CHECKPOINT} is missing, which holds the curves of a training that has not ended")
         return ()
     _, facts, _ = unpacked(run)
-    return tuple(facts.get("curves") or ())
+    try:
+        return curve_rows(facts.get("curves"))
+    except ValueError as error:
+        raise RunError(f"{run.folder}: {CHECKPOINT} is malformed: {error}", hint="train again") from error
 
 
 def _own_images(
@@ -152,7 +166,22 @@ def _own_images(
     return seen
 
 
-def _in_images(images: LabelledImages, notes: list[str]) -> list[Finding]:
+def leak_matters(copies: int, exact: int, test_images: int, accuracy: float | None) -> bool:
+    """Whether `copies` among the test images, `exact` of them with equal pixels, spoil the test accuracy.
+
+    Copies are answered by heart, whatever the network can do, so they move the accuracy by at most their share. That
+    matters where it is more than the width of the 95 % interval that the test accuracy will have if it is about the
+    validation `accuracy`: then the interval of the figure and that of the truth may not even touch. Without an accuracy
+    the interval is taken at a half, where it is widest.
+    """
+    if not test_images:
+        return False
+    right = round(test_images * min(max(0.0, 0.5 if accuracy is None else accuracy), 1.0))
+    low, high = Accuracy(right, test_images).interval
+    return copies / test_images > high - low or exact / test_images >= EXACT_SHARE
+
+
+def _in_images(images: LabelledImages, accuracy: float | None, notes: list[str]) -> list[Finding]:
     """Constant classes, and test images that are copies of others than those."""
     findings = []
     constant = []
@@ -175,14 +204,14 @@ def _in_images(images: LabelledImages, notes: list[str]) -> list[Finding]:
     if varied is None:
         return findings
     found = audit(varied)
-    count, share = found.leaked_count, found.leaked_count / max(len(varied.sealed), 1)
-    if share >= LEAKED_SHARE:
+    count, exact = found.leaked_count, sum(copy.kind == "exact" for copy in found.leaked)
+    if leak_matters(count, exact, len(varied.sealed), accuracy):
         findings.append(
             made_finding(
                 "leaked test images",
                 None,
-                f"{count:,} of {len(varied.sealed):,} test images ({share:.1%}) have a copy among the images to learn "
-                "from: test accuracy flatters",
+                f"{count:,} of {len(varied.sealed):,} test images ({count / len(varied.sealed):.1%}) have a copy among "
+                "the images to learn from: test accuracy flatters",
                 f"pennyweight data {images.source or 'SOURCE'} --json lists the pairs; take one of each away",
                 "split by who or what was photographed, not by picture",
             )

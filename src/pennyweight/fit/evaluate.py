@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch.nn.functional as F
 
 from pennyweight.core.errors import DataError, RunError, UsageError
@@ -21,12 +21,14 @@ from pennyweight.core.run import EVALUATIONS, RESULTS, SETTINGS, Run
 from pennyweight.core.shown import Shown
 from pennyweight.data.decode import encode_png
 from pennyweight.data.geometry import Geometry
-from pennyweight.data.images import SEALED_NOTE, LabelledImages, Labels, Part
+from pennyweight.data.images import SEALED_NOTE, LabelledImages, Part
 from pennyweight.data.photos import Photos, open_photos
 from pennyweight.data.source import NAMES, open_source
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.calibration import Bin, calibration_error, reliability
 from pennyweight.fit.card import write_card
+from pennyweight.fit.class_figures import ClassFigures, class_figures
+from pennyweight.fit.contact_sheet import contact_sheet
 from pennyweight.fit.device import choose_device, out_of_memory_told
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.predict import as_tensor
@@ -37,21 +39,8 @@ PARTS = ("test", "validation", "train", "all")
 
 MISTAKES_KEPT = 24
 PHOTOS_KEPT = 200
-"""How many pictures an evaluation holds at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClassFigures:
-    """Precision, recall and F1 of a class of `n` images; None where nothing says them.
-
-    Precision where the class was never answered, recall where it has no images, F1 where both is so.
-    """
-
-    name: str
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    n: int
+PICTURES_MAX_BYTES = 16 << 20
+"""How many pictures an evaluation holds at most, and how many bytes of PNG: it must be read again, as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +75,8 @@ class Evaluation(Shown):
 
     `mistakes` are the wrong answers of most confidence, that of most first; `photos` are all answers where the images
     are a user's own photos. `seconds_per_epoch` is what an epoch of the training took, the median. `kept` is the file
-    in the run folder that holds all this.
+    in the run folder that holds all this, `contact_sheet` the one that shows the photos, or else the mistakes; None
+    where there are none.
     """
 
     run: Path
@@ -102,10 +92,11 @@ class Evaluation(Shown):
     reliability: tuple[Bin, ...]
     mistakes: tuple[Answer, ...]
     photos: tuple[Answer, ...]
-    timing: Timing | None
+    timing: Timing
     seconds_per_epoch: float | None
     notes: tuple[str, ...]
     kept: Path
+    contact_sheet: Path | None
 
     def as_json(self) -> dict[str, Any]:
         """The result as JSON types."""
@@ -126,7 +117,7 @@ class Evaluation(Shown):
             "reliability": [asdict(each) for each in self.reliability],
             "mistakes": [each.as_json() for each in self.mistakes],
             "photos": [each.as_json() for each in self.photos],
-            "timing": self.timing.as_json() if self.timing else None,
+            "timing": self.timing.as_json(),
             "seconds_per_epoch": self.seconds_per_epoch,
             "notes": list(self.notes),
             "kept": str(self.kept),
@@ -135,7 +126,7 @@ class Evaluation(Shown):
 
 @out_of_memory_told("evaluation", "stop other programs, or take --device cpu")
 def evaluate(
-    run: Path,
+    run: Path | str,
     source: str | LabelledImages | None = None,
     *,
     part: Literal["test", "validation", "train", "all"] | None = None,
@@ -146,14 +137,16 @@ def evaluate(
 
     A folder as source holds photos: each is brought to the geometry of the images that the network was trained on.
     The part is `test` unless told, or `all` of another source that has no test part of its own. Looking at the run's
-    own test part is counted in the run folder, before the look. What was found is kept in the run folder, under the
-    name of the part or of the other source, instead of what was found there before.
+    own test part is counted in the run folder, before the look. What was found is kept in the run folder, instead of
+    what was found before on this part or on the same images of another source; the model card is renewed. A picture or
+    a card that cannot be written is a note.
     Raises RunError for a folder that is not whole or cannot be written, or where its own images have changed since;
     DataError where another source has classes that the network does not know, or an empty part.
     """
     if part is not None and part not in PARTS:
         raise UsageError(f"unknown part {part!r}", hint=f"known: {', '.join(PARTS)}")
     folder = Run.open(run)
+    run = folder.folder
     network = TrainedNetwork.of(folder, choose_device(device))
     settings = folder.read(SETTINGS)
     images = _images(folder, settings, network, source, data_dir)
@@ -203,7 +196,8 @@ def evaluate(
     wrong = np.flatnonzero(~right)
     worst = wrong[np.argsort(-confidences[wrong], kind="stable")][:MISTAKES_KEPT]
     photos = range(min(len(chosen), PHOTOS_KEPT)) if isinstance(images, Photos) else ()
-    name = asked if own else _word(images.name)
+    fingerprint = _fingerprint(chosen)
+    name = asked if own else _name(images.name, asked, fingerprint)
     found = Evaluation(
         run=run,
         source=images.name,
@@ -216,34 +210,16 @@ def evaluate(
         per_class=class_figures(network.class_names, confusion),
         calibration_error=calibration_error(bins),
         reliability=bins,
-        mistakes=tuple(map(answer, worst.tolist())),
-        photos=tuple(map(answer, photos)),
+        mistakes=_first(map(answer, worst.tolist())),
+        photos=_first(map(answer, photos)),
         timing=measure(network, chosen.images),
-        seconds_per_epoch=_seconds_per_epoch(folder),
+        seconds_per_epoch=seconds_per_epoch(folder.read(RESULTS).get("curves") or ()),
         notes=images.notes if isinstance(images, Photos) else (),
         kept=folder.folder / EVALUATIONS / f"{name}.json",
+        contact_sheet=None,
     )
-    _keep(folder, name, found, chosen, answers)
-    return found
-
-
-def class_figures(class_names: Sequence[str], confusion: npt.NDArray[np.int64]) -> tuple[ClassFigures, ...]:
-    """Precision, recall and F1 of each class, of a matrix `confusion[true][answered]`."""
-    right, images, answered = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
-
-    def share(count: int, of: int) -> float | None:
-        return count / of if of else None
-
-    return tuple(
-        ClassFigures(
-            name,
-            precision=share(int(right[i]), int(answered[i])),
-            recall=share(int(right[i]), int(images[i])),
-            f1=share(2 * int(right[i]), int(images[i] + answered[i])),
-            n=int(images[i]),
-        )
-        for i, name in enumerate(class_names)
-    )
+    facts = {"fingerprint": fingerprint, "labels": chosen.labels.tolist(), "answers": answers.tolist()}
+    return _kept(folder, name, found, facts)
 
 
 def _images(
@@ -269,16 +245,18 @@ def _images(
         # A copy of the run's own folder is no folder of photos: its test part is sealed all the same.
         if not photos or _is_runs(images, settings):
             return images
-    return open_photos(Path(source).expanduser(), _geometry(run, settings, channels), (height, width, channels))
+    return open_photos(
+        Path(source).expanduser(), _geometry(run, settings, (height, width, channels)), (height, width, channels)
+    )
 
 
-def _geometry(run: Run, settings: Mapping[str, Any], channels: int) -> Geometry | None:
+def _geometry(run: Run, settings: Mapping[str, Any], input_shape: tuple[int, int, int]) -> Geometry | None:
     """The geometry of the images that a run was trained on; a run from before it was measured has none."""
     facts = settings.get("geometry")
     try:
         geometry = None if facts is None else Geometry.from_json(facts)
-        if geometry and len(geometry.ground) not in (1, channels):
-            raise ValueError(f"{len(geometry.ground)} channels, not {channels}")
+        if geometry and (len(geometry.ground) not in (1, input_shape[2]) or geometry.box > max(input_shape[:2])):
+            raise ValueError(f"{geometry} in {len(geometry.ground)} channels does not fit into {input_shape}")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RunError(f"{run.folder}: {SETTINGS} has no usable geometry: {error!r}") from error
     return geometry
@@ -322,32 +300,55 @@ def _labels_as(class_names: Sequence[str], images: LabelledImages | Photos, part
     return Part(part.images, order[part.labels])
 
 
-def _seconds_per_epoch(run: Run) -> float | None:
-    """What an epoch of the training took, the median of those whose time is known."""
-    known = [row["seconds"] for row in run.read(RESULTS).get("curves", []) if row.get("seconds")]
-    return median(known) if known else None
+def seconds_per_epoch(curves: Iterable[Any]) -> float | None:
+    """What an epoch of a training took, the median of those whose time is known; None where none is."""
+    known = [row.get("seconds") for row in curves if isinstance(row, Mapping)]
+    clocked = [each for each in known if isinstance(each, int | float) and 0 < each < math.inf]
+    return float(median(clocked)) if clocked else None
 
 
-def _word(name: str) -> str:
-    """A file's name for an evaluation of the source called `name`, which is no part's."""
-    word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80]
-    return f"images-{word}".strip("-") if word in ("", *PARTS) else word
+def _first(answers: Iterable[Answer]) -> tuple[Answer, ...]:
+    """The answers whose pictures do not exceed PICTURES_MAX_BYTES together, as they come."""
+    kept, room = [], PICTURES_MAX_BYTES
+    for each in answers:
+        room -= len(each.png)
+        if room < 0:
+            break
+        kept.append(each)
+    return tuple(kept)
 
 
-def _keep(run: Run, name: str, found: Evaluation, chosen: Part, answers: Labels) -> None:
-    """Write the evaluation into the run folder. Raises RunError with the accuracy, so that no look is lost."""
+def _name(source: str, part: str, fingerprint: str) -> str:
+    """A file's name for an evaluation of a part of another source, which is no part's and no other images'."""
+    word = re.sub(r"[^a-z0-9]+", "-", source.lower()).strip("-")[:80]
+    return "-".join(filter(None, (word, part, fingerprint[:8])))
+
+
+def _kept(run: Run, name: str, found: Evaluation, more: Mapping[str, Any]) -> Evaluation:
+    """The evaluation, kept in the run folder with `more` facts, and its pictures and the model card with it.
+
+    Raises RunError with the accuracy where it cannot be kept, so that no look is lost.
+    """
     facts = found.as_json() | {
-        "loss": found.loss if np.isfinite(found.loss) else None,
+        "loss": found.loss if math.isfinite(found.loss) else None,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "fingerprint": _fingerprint(chosen),
-        "labels": chosen.labels.tolist(),
-        "answers": answers.tolist(),
+        **more,
     }
     try:
         run.keep_evaluation(name, facts)
-        write_card(run)
     except RunError as error:
         raise RunError(f"{error}; the accuracy is {found.accuracy}", hint=error.hint) from error
+    sheet, notes = None, []
+    try:
+        if shown := found.photos or found.mistakes:
+            sheet = run.keep_contact_sheet(name, contact_sheet(shown))
+    except RunError as error:
+        notes.append(str(error))
+    try:
+        write_card(run)
+    except RunError as error:
+        notes.append(f"the model card is not renewed: {error}")
+    return replace(found, contact_sheet=sheet, notes=(*found.notes, *notes))
 
 
 def _fingerprint(part: Part) -> str:

@@ -84,6 +84,9 @@ def fit(
 
     Every random draw follows from the recipe's seed and the epoch, so an epoch that is begun again, from the state
     that `on_epoch` was shown, ends in the same numbers. `teacher_logits` `(images, classes)` belong to `train`.
+    Whatever the recipe makes of the loss, `train_loss` in the curves is the cross-entropy of the labels that
+    `train_accuracy` counts, as the validation loss is: without teacher, smoothing and class weights, and of a mixture
+    the label of its larger part.
     Raises TrainingError when the loss is not a number.
     """
     module, device = state.module, next(state.module.parameters()).device
@@ -96,11 +99,13 @@ def fit(
     batch = min(recipe.batch, len(labels))
     products = product_type(device, state.graph, batch)
     steps = len(labels) // batch
+    plain = not (recipe.mixup or recipe.label_smoothing or weight is not None or teacher is not None)
 
     while state.epoch < recipe.epochs and not _out_of_patience(state, recipe):
         epoch, began, told = state.epoch, time.perf_counter(), 0.0
         generator = Generator().manual_seed(_epoch_seed(recipe.seed, epoch))
         losses = torch.zeros(steps, device=device)
+        entropies = losses if plain else torch.zeros_like(losses)
         correct = torch.zeros((), device=device)
         module.train()
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -140,6 +145,8 @@ def fit(
                     optimizer.zero_grad(set_to_none=True)
 
                 losses[step] = loss.detach()
+                if not plain:
+                    entropies[step] = F.cross_entropy(out.detach(), y)
                 correct += (out.argmax(1) == y).sum()
                 taken = epoch * steps + step + 1
                 if state.average is not None and (taken % EMA_EVERY == 0 or step + 1 == steps):
@@ -154,13 +161,15 @@ def fit(
                     on_progress(Progress(epoch, recipe.epochs, step + 1, steps, current, last, pace * batch, left))
 
         train_seconds = time.perf_counter() - began
-        values = [_finite(value, epoch, step, recipe) for step, value in enumerate(losses.tolist())]
+        for each in (losses, entropies):
+            for step, value in enumerate(each.tolist()):
+                _finite(value, epoch, step, recipe)
         if not all(bool(tensor.isfinite().all()) for tensor in module.state_dict().values()):
             raise _diverged("a weight is not finite", epoch, steps - 1, recipe)
         kept = state.average
         row: Row = {
             "epoch": epoch + 1,
-            "train_loss": math.fsum(values) / steps,
+            "train_loss": math.fsum(entropies.tolist()) / steps,
             "train_accuracy": float(correct) / (steps * batch),
             "validation_loss": None,
             "validation_accuracy": None,

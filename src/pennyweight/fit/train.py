@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from pennyweight.data.source import open_source
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.card import write_card
 from pennyweight.fit.checkpoint import packed, restored, unpacked
+from pennyweight.fit.curves import curve_rows, figure
 from pennyweight.fit.defaults import default_recipe
 from pennyweight.fit.device import choose_device, environment, out_of_memory_told
 from pennyweight.fit.loop import Progress, Row, State, begin, fit
@@ -36,6 +37,9 @@ from pennyweight.net.graph import Graph
 from pennyweight.net.module import load_weights, to_module
 from pennyweight.net.network import open_network
 from pennyweight.net.ops import describe
+
+FIGURES = ("parameters", "validation_correct", "validation_n", "epochs", "seconds")
+"""The single figures of results.json."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,17 +225,18 @@ def finished_training(run: Run) -> Training:
     """The result of a finished run, as it was."""
     settings, results = run.read(SETTINGS), run.read(RESULTS)
     try:
-        n, correct = int(results["validation_n"]), int(results["validation_correct"])
+        figures = {name: figure(results[name]) for name in FIGURES}
+        n, correct = int(figures["validation_n"]), int(figures["validation_correct"])
         return Training(
             run=run.folder,
             source=str(settings["source"]),
             network=str(settings["network"]),
             recipe=recipe_of(run),
-            parameters=int(results["parameters"]),
+            parameters=int(figures["parameters"]),
             validation=Accuracy(correct, n) if n else None,
-            epochs=int(results["epochs"]),
-            seconds=float(results["seconds"]),
-            curves=tuple(results["curves"]),
+            epochs=int(figures["epochs"]),
+            seconds=figures["seconds"],
+            curves=curve_rows(results["curves"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RunError(f"{run.folder}: {RESULTS} is malformed: {error!r}") from error
@@ -305,7 +310,8 @@ def _go_on(
         },
         asked,
     )
-    write_card(run)
+    with suppress(RunError):  # the results are whole; the next evaluation writes it again
+        write_card(run)
     return finished_training(run)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from pennyweight.core.board import Board
 from pennyweight.core.budget import Budget, nearest
 from pennyweight.core.errors import BudgetError, DataError, GraphError, RunError, TrainingError
-from pennyweight.core.files import write_json
+from pennyweight.core.files import write_json, writing
 from pennyweight.core.shown import Shown
 from pennyweight.data.images import LabelledImages
 from pennyweight.data.source import open_source
@@ -46,6 +46,9 @@ SCREENING_SHARE = 0.5
 TRIALS_MAX = 24
 TRIALS_AIM = 10
 """Short trainings that the screening time is cut for; where they end sooner, there are more, up to the maximum."""
+
+EPOCHS_MIN = 5
+"""Fewer epochs do not tell networks apart: where time is short, fewer networks are tried instead."""
 
 FINAL_MARGIN = 0.85
 """Of the time that is left, for a full training whose pace is known from its short one."""
@@ -167,7 +170,8 @@ def search(
     folder under `out`, a new one under `runs/` unless told, where `search.json` keeps what is done so far.
     It cannot be resumed: what it trained stays in its run folders.
     Raises BudgetError where no network fits: it names the nearest one and the limit in its way; TrainingError where
-    none could be trained, DataError where there are too few images to choose by.
+    none could be trained, DataError where there are too few images to choose by, RunError where `out` cannot be
+    written.
     """
     began = time.perf_counter()
     minutes = budget.minutes or MINUTES
@@ -218,7 +222,9 @@ def search(
         try:
             pace = seconds_per_epoch(each.graph, part, recipe, where)
             share = left(SCREENING_SHARE) / max(TRIALS_AIM - len(trials), 1)
-            epochs = int(min(share / pace, SHORT_SHARE * recipe.epochs))
+            epochs = int(min(max(share / pace, EPOCHS_MIN), SHORT_SHARE * recipe.epochs))
+            if epochs * pace > left(SCREENING_SHARE):
+                epochs = 0 if trials else int(left(SCREENING_SHARE) / pace)
             if epochs >= 1:
                 trials.append(attempt(each, epochs, f"trial-{number:02}"))
         except TrainingError as error:
@@ -226,7 +232,8 @@ def search(
         except _OutOfTimeError:
             notes.append(f"{each.graph.text} was left out: it turned out slower than the time that was left")
             break
-        write_json(folder / "search.json", {"trials": [entry.as_json() for entry in trials], "notes": notes})
+        with writing(folder / "search.json") as path:
+            write_json(path, {"trials": [entry.as_json() for entry in trials], "notes": notes})
     if not trials and not notes:
         trials.append(attempt(feasible[0], 1, "trial-00"))
         notes.append("there was time for one epoch of the cheapest network only")
@@ -257,9 +264,15 @@ def search(
     if best.epochs < (wanted := full_epochs[best.network]):
         notes.append(f"the winner had {best.epochs} of the {wanted} epochs of a full training: give more --minutes")
     notes.append(
-        f"the winner is the best of {len(trials)} on the validation part, so that figure is optimistic; "
-        "its test accuracy is not: the test part was opened after the choice"
+        f"the winner is the best of {len(standing)} networks on the validation part, each in its longest training, so "
+        "that figure is optimistic; its test accuracy is not: the test part was opened after the choice"
     )
+    epochs_of_all = sorted({entry.epochs for entry in standing})
+    if epochs_of_all[-1] > 2 * epochs_of_all[0]:
+        notes.append(
+            f"networks were trained for {epochs_of_all[0]} to {epochs_of_all[-1]} epochs: a shorter training says less "
+            "than the network could; give more --minutes"
+        )
 
     opened: dict[Path, Entry] = {}
     for index in front([_axes(entry) for entry in standing]):
@@ -282,7 +295,8 @@ def search(
         winner=opened[best.run],
         notes=tuple(notes),
     )
-    write_json(folder / "search.json", result.as_json())
+    with writing(folder / "search.json") as path:
+        write_json(path, result.as_json())
     return result
 
 
@@ -331,6 +345,7 @@ def _impossible(budget: Budget, considered: list[Candidate]) -> BudgetError:
 def _folder(out: Path | None) -> Path:
     if out is None:
         out = Path("runs") / f"search-{datetime.now():%Y%m%d-%H%M%S}"
-    if out.exists() and any(out.iterdir()):
-        raise RunError(f"{out} exists and is not empty", hint="choose another --out")
+    with writing(out):
+        if out.exists() and any(out.iterdir()):
+            raise RunError(f"{out} exists and is not empty", hint="choose another --out")
     return out

@@ -66,7 +66,7 @@ def _accuracy(accuracy: Accuracy | None, part: str, run: ComparedRun) -> Text:
 
 
 def _costs(runs: Sequence[ComparedRun]) -> Table:
-    numbers = ("parameters", "MACs", "weights", "~flash", "RAM", "s/epoch", "epochs", "ms", "best ms")
+    numbers = ("parameters", "MACs", "weights", "~flash", "~RAM", "s/epoch", "epochs", "ms", "best ms")
     made = table("run", *numbers, numbers=numbers)
     for run in runs:
         made.add_row(
@@ -75,7 +75,7 @@ def _costs(runs: Sequence[ComparedRun]) -> Table:
             format_count(run.macs),
             format_bytes(run.weight_bytes),
             format_bytes(run.flash_bytes),
-            format_bytes(run.peak_ram_bytes),
+            format_bytes(run.ram_bytes),
             "–" if run.seconds_per_epoch is None else f"{run.seconds_per_epoch:.3g}",
             f"{run.epochs:,}",
             f"{run.timing.batch1_ms:.3g}",

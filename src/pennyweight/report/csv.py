@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,24 +12,25 @@ from typing import Any
 from pennyweight.core.errors import PennyweightError
 from pennyweight.core.files import write_bytes
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet may run text that begins so; an apostrophe before it makes it text (OWASP, "CSV Injection")."""
+FORMULA_START = re.compile(r"""^(?=[\t\r\n])|(?<![^;,\t\r\n])(?=[\s"']*[=+@\uff1d\uff0b\uff0d\uff20-])""")
+"""Where a spreadsheet may see a formula in a text: at its begin, and after what some locales part cells by, whatever
+quotes are around it; the four signs have full-width forms too. An apostrophe there makes it text (OWASP, "CSV
+Injection")."""
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Replace the file at `path`, atomically, by a table of the rows in UTF-8; its columns are all keys as they come.
 
     None and numbers that are not finite are empty cells. An interval is written as two columns, `…_low` and `…_high`,
-    any other sequence as a shape, such as 32x32x3. Raises PennyweightError where the file cannot be written.
+    any other sequence as a shape, such as 32x32x3. Every text is between quotation marks. Raises PennyweightError
+    where the file cannot be written.
     """
     flat = [_flat(row) for row in rows]
     columns = dict.fromkeys(column for row in flat for column in row)
-    page = io.StringIO(newline="")
-    writer = csv.writer(page)
-    writer.writerow(columns)
-    writer.writerows([_cell(row.get(column)) for column in columns] for row in flat)
+    lines: list[list[Any]] = [list(columns), *([row.get(column) for column in columns] for row in flat)]
+    page = "".join(",".join(map(_cell, line)) + "\r\n" for line in lines)
     try:
-        write_bytes(path, page.getvalue().encode(errors="backslashreplace"))
+        write_bytes(path, page.encode(errors="backslashreplace"))
     except OSError as error:
         raise _refused(path, error.strerror or str(error)) from error
 
@@ -73,5 +73,5 @@ def _cell(value: Any) -> str:
         case bool() | int():
             return str(value)
         case _:
-            text = str(value)
-            return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+            text = FORMULA_START.sub("'", str(value)).replace('"', '""')
+            return f'"{text}"'

@@ -53,7 +53,7 @@ def search_report(search: Search, width: int) -> RenderableType:
 
 def _networks(search: Search, *, wide: bool) -> Table:
     front = {entry.run for entry in search.front}
-    heads = ["test\n%", "valid.\n%", "params\n", "MACs\n", "~flash\nKiB", "RAM\nKiB"]
+    heads = ["test\n%", "valid.\n%", "params\n", "MACs\n", "~flash\nKiB", "~RAM\nKiB"]
     if wide:
         heads += ["~latency\n", "epochs\n"]
     made = table("", "\nnetwork", *heads, numbers=heads)
@@ -68,7 +68,7 @@ def _networks(search: Search, *, wide: bool) -> Table:
             format_count(cost.parameters),
             format_count(cost.macs),
             f"{cost.flash_bytes / 1024:,.2f}",
-            f"{cost.peak_ram_bytes / 1024:,.2f}",
+            f"{cost.ram_bytes / 1024:,.2f}",
         ]
         if wide:
             cells.append("–" if cost.latency_ms is None else format_milliseconds(cost.latency_ms))

@@ -83,6 +83,21 @@ def test_every_figure_is_drawn_without_an_error_or_a_request(report: Path, opene
     assert it.requests == [report.as_uri()]
 
 
+def test_the_figures_of_a_closed_chapter_are_drawn_when_it_is_opened(
+    folders: Folders, opened: Callable[..., Opened]
+) -> None:
+    it = opened(write_report([folders.run(f"run-{place}") for place in range(4)]), **PHONE)
+    it.page.wait_for_selector("[data-figure=beside-front][data-drawn]", timeout=60_000)
+    assert it.page.locator(".closed .plot[data-drawn]").count() == 0
+    it.page.locator(".closed > summary").nth(2).click()
+    it.page.wait_for_selector(".closed[open] .plot:not([data-drawn])", state="detached", timeout=60_000)
+    shown = it.page.locator(".closed[open] .plot .main-svg").first.bounding_box()
+    assert 250 < shown["width"] <= 360
+    assert it.page.locator(".closed:not([open]) .plot[data-drawn]").count() == 0
+    assert it.page.evaluate("document.documentElement.scrollWidth") == 360
+    assert it.complaints == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_wider_than_a_phone(report: Path, opened: Callable[..., Opened], scheme: str) -> None:
     it = opened(report, color_scheme=scheme, **PHONE)

@@ -82,6 +82,34 @@ def test_several_folders_stand_side_by_side(folders: Folders) -> None:
         assert str(folders.root / row) in text
 
 
+def test_many_runs_are_told_apart_by_what_is_their_own(folders: Folders) -> None:
+    usual = {"epochs": 8, "batch": 64, "optimizer": "muon", "seed": 0}
+    runs = [folders.run(f"usual-{place}", f"mlp:hidden={8 * place}", settings={"recipe": usual}) for place in (1, 2, 3)]
+    runs.append(folders.run("other", "mlp:hidden=8", settings={"recipe": usual | {"optimizer": "adamw"}}))
+    page = write_report(runs).read_text(encoding="utf-8")
+    text = Elements(page).text
+    assert "Trained with epochs=8, batch=64, optimizer=muon, where the table says nothing else." in text
+    assert "mlp:hidden=8, optimizer=adamw" in text
+    drawings = json.loads(re.findall(r'id="figures">(.*?)</script>', page, flags=re.DOTALL)[0])
+    lines = drawings["beside-curves/validation loss"]["data"]
+    assert [line["name"] for line in lines][::3] == ["mlp:hidden=8", "mlp:hidden=8, optimizer=adamw"]
+    assert len({line["line"]["color"] for line in lines}) == 4
+
+
+@pytest.mark.parametrize(("count", "closed"), [(1, 0), (3, 0), (4, 4)])
+def test_of_many_runs_each_chapter_is_closed(folders: Folders, count: int, closed: int) -> None:
+    runs = [folders.run(f"run-{place}") for place in range(count)]
+    found = Elements(write_report(runs).read_text(encoding="utf-8")).found
+    assert len([tag for tag, attributes in found if tag == "details" and attributes.get("class") == "closed"]) == closed
+    assert len([attributes for tag, attributes in found if tag == "figure"]) >= 5 * count
+
+
+def test_seconds_an_epoch_are_the_median(folders: Folders) -> None:
+    run = folders.run()
+    _rewritten(run, curves=[{"train_loss": 1.0, "seconds": seconds} for seconds in (0.2, 60.0, 0.2, None, 0.2)])
+    assert ", 0.2 s each (median)." in told(run)
+
+
 def test_runs_on_different_images_are_told_not_to_compare(folders: Folders) -> None:
     other = folders.run("other", settings={"fingerprint": "ff" * 32})
     assert "cannot be compared" in told(folders.run("one"), other)
@@ -159,6 +187,9 @@ def test_a_run_whose_settings_lack_almost_everything_is_shown(folders: Folders) 
         {"per_class": None, "confusion": [[1]], "reliability": [3], "mistakes": [{"png_base64": "%%%"}]},
         {"confusion": None, "accuracy": None, "reliability": None, "mistakes": "none", "timing": 3},
         {"per_class": [3], "classes": None, "interval": [0], "mistakes": [{"png_base64": "PHN2Zz4="}]},
+        {"per_class": 5, "reliability": 7, "mistakes": 0, "accuracy": 2.5, "interval": [9, -3], "n": -7, "correct": -9},
+        {"confusion": [[0, 5, -5, *[0] * 7], *[[0] * 10] * 9], "mistakes": []},
+        {"reliability": [{"confidence": 0.5, "accuracy": 0.5, "n": n} for n in (3, -3)], "mistakes": []},
     ],
 )
 def test_an_evaluation_of_another_shape_is_shown_as_far_as_it_goes(folders: Folders, facts: dict[str, Any]) -> None:
@@ -287,7 +318,7 @@ def test_the_command_prints_the_path(folders: Folders, capsys: pytest.CaptureFix
     answer = json.loads(capsys.readouterr().out)
     assert answer == {
         "report": str(folders.root / "a" / "b.html"),
-        "bytes": (folders.root / "a" / "b.html").stat().st_size,
+        "report_bytes": (folders.root / "a" / "b.html").stat().st_size,
     }
 
 

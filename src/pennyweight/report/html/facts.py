@@ -1,6 +1,7 @@
 """What run folders and search folders keep, read with patience: what is missing or malformed becomes None or a note.
 
-Nothing here opens images or a sealed test part.
+Every text that was read is fit to be shown, and every figure is asked for through `number`, `amount`, `count` or
+`share_of_one`, which answer None where the file says nonsense. Nothing here opens images or a sealed test part.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from pennyweight.core.board import Board, find_board
 from pennyweight.core.budget import LIMITS, Budget
 from pennyweight.core.errors import PennyweightError, RunError, UsageError
-from pennyweight.core.run import ENVIRONMENT, GRAPH, RESULTS, SETTINGS, Run
+from pennyweight.core.files import read_within
+from pennyweight.core.run import ENVIRONMENT, GRAPH, RESULTS, SETTINGS, TEXT_MAX_BYTES, Run
+from pennyweight.core.text import visible
+from pennyweight.core.units import LARGEST
 from pennyweight.core.version import VERSION
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.net.cost import Cost, cost
@@ -26,38 +31,14 @@ from pennyweight.plan.front import front
 
 SEARCH = "search.json"
 
-LARGEST = 2.0**63
-"""No figure of ours is larger; a file may hold integers that no float can."""
+LONGEST_TEXT = 600
+"""Letters of a note, a reason or a name at most; more are cut."""
+
+DEEPEST = 12
+"""Lists in lists beyond this depth are left out: no file of ours is half as deep."""
 
 COSTS = ("parameters", "macs", "flash_bytes", "peak_ram_bytes")
 """The figures of a network that the front is drawn against."""
-
-
-class Share(NamedTuple):
-    """An accuracy in [0, 1] with its 95 % interval, of `n` images."""
-
-    share: float
-    low: float
-    high: float
-    n: int
-
-    @staticmethod
-    def of(share: object, interval: object, n: object) -> Share | None:
-        """The accuracy that these three tell of; None where one of them does not."""
-        ends = [number(end) for end in items(interval)]
-        told = number(share), *ends, number(n)
-        if len(told) != 4 or None in told:
-            return None
-        value, low, high, count = (each or 0.0 for each in told)
-        return Share(value, low, high, int(count))
-
-    def __str__(self) -> str:
-        return f"{100 * self.share:.2f} %"
-
-    @property
-    def details(self) -> str:
-        """The interval and n in words."""
-        return f"95 % interval {100 * self.low:.2f} … {100 * self.high:.2f} %, n = {self.n:,}"
 
 
 @dataclass(frozen=True)
@@ -77,12 +58,12 @@ class RunFacts:
     @property
     def network(self) -> str:
         """How the network was asked for."""
-        return str(self.settings.get("network") or (self.graph.text if self.graph else "an unknown network"))
+        return _shown(self.settings.get("network")) or (self.graph.text if self.graph else "an unknown network")
 
     @property
     def source(self) -> str:
         """How the images were asked for."""
-        return str(self.settings.get("source") or "images from Python")
+        return _shown(self.settings.get("source")) or "images from Python"
 
     @property
     def class_names(self) -> list[str]:
@@ -90,9 +71,20 @@ class RunFacts:
         return [str(name) for name in items(self.settings.get("class_names"))]
 
     @property
+    def notes(self) -> list[str]:
+        """What the training had to say of the images."""
+        return [_shown(note) for note in items(self.settings.get("notes"))]
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """The settings of the training, as far as they are kept."""
+        recipe = self.settings.get("recipe")
+        return recipe if isinstance(recipe, Mapping) else {}
+
+    @property
     def command(self) -> str:
         """The folder as a shell takes it."""
-        return shlex.quote(str(self.folder))
+        return visible(shlex.quote(str(self.folder)))
 
     @cached_property
     def cost(self) -> Cost | None:
@@ -104,19 +96,26 @@ class RunFacts:
         """A row for each epoch."""
         return [row for row in items((self.results or {}).get("curves")) if isinstance(row, Mapping)]
 
+    @property
+    def epochs(self) -> list[int]:
+        """The number of each row's epoch, from 1."""
+        return [count(row.get("epoch")) or place for place, row in enumerate(self.curves, start=1)]
+
     def curve(self, name: str) -> list[float | None]:
         """A column of the curves, None where it is not a number."""
         return [number(row.get(name)) for row in self.curves]
 
     @property
-    def validation(self) -> Share | None:
+    def validation(self) -> Accuracy | None:
         """The accuracy on the validation part at the end of the training."""
         results = self.results or {}
-        correct, n = number(results.get("validation_correct")), number(results.get("validation_n"))
-        if correct is None or not n or not 0 <= correct <= n:
-            return None
-        found = Accuracy(int(correct), int(n))
-        return Share(found.share, *found.interval, found.n)
+        return accuracy_of(results.get("validation_correct"), results.get("validation_n"))
+
+    @property
+    def seconds_per_epoch(self) -> float | None:
+        """What an epoch of the training took, the median of those whose time is known."""
+        seconds = [each for each in self.curve("seconds") if each is not None and each > 0]
+        return median(seconds) if seconds else None
 
     @property
     def own(self) -> tuple[str, Mapping[str, Any]] | None:
@@ -125,10 +124,12 @@ class RunFacts:
             ((name, self.evaluations[name]) for name in ("test", "validation") if name in self.evaluations), None
         )
 
-    def accuracy(self, name: str) -> Share | None:
+    def accuracy(self, name: str) -> Accuracy | None:
         """The accuracy of a kept evaluation."""
         facts = self.evaluations.get(name, {})
-        return Share.of(facts.get("accuracy"), facts.get("interval"), facts.get("n"))
+        return accuracy_of(facts.get("correct"), facts.get("n")) or accuracy_of_share(
+            facts.get("accuracy"), facts.get("n")
+        )
 
 
 class Gap(NamedTuple):
@@ -144,8 +145,8 @@ class Trial:
 
     run: str
     network: str
-    validation: Share | None
-    test: Share | None
+    validation: Accuracy | None
+    test: Accuracy | None
     costs: Mapping[str, float | None]
     epochs: float | None
     seconds: float | None
@@ -179,56 +180,57 @@ class SearchFacts:
     @property
     def command(self) -> str:
         """The folder as a shell takes it."""
-        return shlex.quote(str(self.folder))
+        return visible(shlex.quote(str(self.folder)))
 
 
 def read(path: Path) -> RunFacts | SearchFacts:
     """What the folder at `path` keeps. Raises RunError where it is neither a run nor a search."""
-    if (path / SEARCH).is_file():
-        return read_search(path)
-    if not (path / SETTINGS).is_file():
-        what = "is neither a run nor a search" if path.is_dir() else "is not there"
+    try:
+        is_search, is_run, is_folder = (path / SEARCH).is_file(), (path / SETTINGS).is_file(), path.is_dir()
+    except (OSError, ValueError) as error:
+        raise RunError(f"{visible(path)} cannot be opened: {error}") from error
+    if not is_search and not is_run:
         raise RunError(
-            f"{path} {what}: there is no {SETTINGS} and no {SEARCH} in it",
+            f"{path} {'is neither a run nor a search' if is_folder else 'is not there'}: "
+            f"there is no {SETTINGS} and no {SEARCH} in it",
             hint="give the folder of a training or of a search; pennyweight train or search make one",
         )
-    return read_run(path)
+    return read_search(path) if is_search else read_run(path)
 
 
 def read_run(folder: Path) -> RunFacts:
     """What the run in `folder` keeps. What cannot be read becomes a gap."""
-    run, command = Run.open(folder), shlex.quote(str(folder))
+    run, command = Run.open(folder), visible(shlex.quote(str(folder)))
     gaps: list[Gap] = []
 
     def told(name: str) -> dict[str, Any]:
         try:
-            return run.read(name)
+            return tamed_object(run.read(name))
         except RunError as error:
-            gaps.append(Gap(f"{error}."))
+            gaps.append(Gap(f"{visible(error)}."))
             return {}
 
     settings, environment, graph, results, failure = told(SETTINGS), told(ENVIRONMENT), None, None, None
     try:
         graph = Graph.from_json(run.read(GRAPH))
     except PennyweightError as error:
-        gaps.append(Gap(f"The network cannot be priced: {error}."))
+        gaps.append(Gap(f"The network cannot be priced: {visible(error)}."))
     if run.finished:
         results = told(RESULTS) or None
     else:
         try:
             failure = run.failure()
         except RunError as error:
-            gaps.append(Gap(f"{error}."))
+            gaps.append(Gap(f"{visible(error)}."))
+        failure = None if failure is None else tamed_object(failure)
         gaps.append(_unfinished(failure, command))
-    evaluations: dict[str, dict[str, Any]] = {}
-    try:
-        evaluations = run.evaluations()
-    except RunError as error:
-        gaps.append(Gap(f"The kept evaluations cannot be read: {error}.", f"pennyweight evaluate {command}"))
+    left_out: list[str] = []
+    evaluations = {name: tamed_object(facts) for name, facts in run.evaluations(left_out).items()}
+    gaps += [Gap(f"{visible(error)}.", f"pennyweight evaluate {command}") for error in left_out]
     version = settings.get("pennyweight")
     if version != VERSION:
         gaps.append(
-            Gap(f"Pennyweight {version or 'of an unknown version'} made this run, and {VERSION} this report: "
+            Gap(f"Pennyweight {_shown(version) or 'of an unknown version'} made this run, and {VERSION} this report: "
                 "figures that follow from the network alone are those of this version.")
         )  # fmt: skip
     try:
@@ -241,26 +243,24 @@ def read_run(folder: Path) -> RunFacts:
 def _unfinished(failure: Mapping[str, Any] | None, command: str) -> Gap:
     if failure is None:
         return Gap("This training has not ended.", f"pennyweight train --resume {command}")
-    epoch = number(failure.get("epoch"))
-    when = f" in epoch {epoch:.0f}" if epoch else ""
-    return Gap(f"This training failed{when}: {failure.get('what') or 'for an unknown reason'}.")
+    epoch = count(failure.get("epoch"))
+    when = f" in epoch {epoch:,}" if epoch else ""
+    return Gap(f"This training failed{when}: {_shown(failure.get('what')) or 'for an unknown reason'}.")
 
 
 def read_search(folder: Path) -> SearchFacts:
     """What the search in `folder` keeps. Raises RunError where its summary cannot be read."""
     try:
-        facts = json.loads((folder / SEARCH).read_bytes())
-        if not isinstance(facts, dict):
-            raise ValueError("it is not a JSON object")
+        facts = tamed_object(json.loads(read_within(folder, SEARCH, TEXT_MAX_BYTES)))
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{folder}: {SEARCH} cannot be read: {error}") from error
     gaps: list[Gap] = []
     board = None
     if facts.get("board"):
         try:
-            board = find_board(str(facts["board"]))
+            board = find_board(_shown(facts["board"]))
         except UsageError as error:
-            gaps.append(Gap(f"What the search says of its board cannot be shown: {error}."))
+            gaps.append(Gap(f"What the search says of its board cannot be shown: {visible(error)}."))
     winner = facts.get("winner")
     if not isinstance(winner, dict):
         winner = None
@@ -274,20 +274,20 @@ def read_search(folder: Path) -> SearchFacts:
         try:
             found = read_run(_folder_of(folder, best))
         except RunError as error:
-            gaps.append(Gap(f"The winner's run cannot be shown: {error}."))
+            gaps.append(Gap(f"The winner's run cannot be shown: {visible(error)}."))
     return SearchFacts(
         folder=folder,
-        source=str(facts.get("source") or (found.source if found else "unknown images")),
+        source=_shown(facts.get("source")) or (found.source if found else "unknown images"),
         budget=_budget(facts.get("budget")),
         board=board,
-        considered=_whole(facts.get("considered")),
-        feasible=_whole(facts.get("feasible")),
-        minutes=number(facts.get("minutes")),
+        considered=count(facts.get("considered")),
+        feasible=count(facts.get("feasible")),
+        minutes=amount(facts.get("minutes")),
         trials=trials,
-        notes=tuple(map(str, items(facts.get("notes")))),
+        notes=tuple(map(_shown, items(facts.get("notes")))),
         gaps=tuple(gaps),
         winner=found,
-        courses={trial.run: course for trial in trials if (course := _course(_folder_of(folder, trial)))},
+        courses={trial.run: course for trial in trials if (course := _course(folder, trial))},
     )
 
 
@@ -297,7 +297,7 @@ def side_by_side(runs: Sequence[RunFacts]) -> list[Trial]:
     for run in runs:
         costs = {name: getattr(run.cost, name, None) for name in (*COSTS, "latency_ms")}
         results = run.results or {}
-        epochs, seconds = number(results.get("epochs")), number(results.get("seconds"))
+        epochs, seconds = count(results.get("epochs")), amount(results.get("seconds"))
         test = run.accuracy("test")
         trials.append(Trial(str(run.folder), run.network, run.validation, test, costs, epochs, seconds))
     best = set(front([_axes(trial.validation.share if trial.validation else None, trial.costs) for trial in trials]))
@@ -316,14 +316,12 @@ def _trials(rows: list[Any], on_front: list[Any], winner: dict[str, Any] | None)
     return tuple(
         Trial(
             run=Path(str(entry.get("run"))).name,
-            network=str(entry.get("network")),
-            validation=Share.of(
-                entry.get("validation_accuracy"), entry.get("validation_interval"), entry.get("validation_n")
-            ),
-            test=Share.of(entry.get("test_accuracy"), entry.get("interval"), entry.get("n")),
-            costs={name: number(entry.get(name)) for name in (*COSTS, "latency_ms")},
-            epochs=number(entry.get("epochs")),
-            seconds=number(entry.get("seconds")),
+            network=_shown(entry.get("network")),
+            validation=accuracy_of_share(entry.get("validation_accuracy"), entry.get("validation_n")),
+            test=accuracy_of_share(entry.get("test_accuracy"), entry.get("n")),
+            costs={name: amount(entry.get(name)) for name in (*COSTS, "latency_ms")},
+            epochs=count(entry.get("epochs")),
+            seconds=amount(entry.get("seconds")),
             on_front=str(entry.get("run")) in named,
             is_winner=str(entry.get("run")) == best,
         )
@@ -333,18 +331,27 @@ def _trials(rows: list[Any], on_front: list[Any], winner: dict[str, Any] | None)
 
 def _axes(share: object, costs: Mapping[str, Any]) -> tuple[float, ...]:
     """What a network of the front is not beaten on: errors, then costs; what is not known is worst."""
-    figures = (number(costs.get(name)) for name in COSTS[1:])
-    return 1 - (number(share) or 0), *(math.inf if figure is None else figure for figure in figures)
+    figures = (amount(costs.get(name)) for name in COSTS[1:])
+    return 1 - (share_of_one(share) or 0), *(math.inf if figure is None else figure for figure in figures)
 
 
 def _folder_of(search: Path, trial: Trial) -> Path:
-    """The trial's run beside the summary, wherever the search was moved to since."""
-    return search / trial.run
+    """The trial's run beside the summary, wherever the search was moved to since.
 
-
-def _course(folder: Path) -> list[float | None]:
+    Raises RunError where that is no folder within the search's own.
+    """
     try:
-        rows = items(Run(folder).read(RESULTS).get("curves"))
+        folder, home = (search / trial.run).resolve(), search.resolve()
+        if folder.parent == home and folder.is_dir():
+            return search / trial.run
+    except (OSError, ValueError, RuntimeError):  # a name that is too long, not of this system, or a loop of links
+        pass
+    raise RunError(f"there is no run {trial.run} in {search}")
+
+
+def _course(search: Path, trial: Trial) -> list[float | None]:
+    try:
+        rows = items(Run(_folder_of(search, trial)).read(RESULTS).get("curves"))
     except RunError:
         return []
     return [number(row.get("validation_accuracy")) for row in rows if isinstance(row, Mapping)]
@@ -360,7 +367,7 @@ def _budget(limits: object) -> str:
 
 
 def number(value: object) -> float | None:
-    """The number, where it is one and finite; a whole one stays whole.
+    """The number, where it is one, finite, and no larger than any figure of ours; a whole one stays whole.
 
     >>> number(3), number("3"), number(float("nan")), number(True)
     (3, None, None, None)
@@ -370,9 +377,68 @@ def number(value: object) -> float | None:
     return value
 
 
-def _whole(value: object) -> int | None:
+def amount(value: object) -> float | None:
+    """The number, where it is one and not below zero."""
     found = number(value)
-    return None if found is None else int(found)
+    return None if found is None or found < 0 else found
+
+
+def count(value: object) -> int | None:
+    """The whole number, where it is one and not below zero.
+
+    >>> count(3), count(3.0), count(2.5), count(-1)
+    (3, 3, None, None)
+    """
+    found = amount(value)
+    return None if found is None or found % 1 else int(found)
+
+
+def share_of_one(value: object) -> float | None:
+    """The number, where it is one in [0, 1]."""
+    found = amount(value)
+    return None if found is None or found > 1 else found
+
+
+def accuracy_of(correct: object, n: object) -> Accuracy | None:
+    """The accuracy of so many right answers; None where the two do not tell of one."""
+    right, images = count(correct), count(n)
+    return Accuracy(right, images) if right is not None and images and right <= images else None
+
+
+def accuracy_of_share(share: object, n: object) -> Accuracy | None:
+    """The accuracy of which the share is told; None where the two do not tell of one."""
+    told, images = share_of_one(share), count(n)
+    return Accuracy(min(round(told * images), images), images) if told is not None and images else None
+
+
+def tamed(value: Any, depth: int = 0) -> Any:
+    """The JSON value with texts that are fit to be shown, and nothing deeper than DEEPEST.
+
+    >>> tamed({"a": ["\\ud800", 3]})
+    {'a': ['\\\\ud800', 3]}
+    """
+    if isinstance(value, str):
+        return value if value.isprintable() else visible(value)
+    if isinstance(value, list | dict) and depth == DEEPEST:
+        return None
+    if isinstance(value, list):
+        return [tamed(each, depth + 1) for each in value]
+    if isinstance(value, dict):
+        return {tamed(name): tamed(each, depth + 1) for name, each in value.items()}
+    return value
+
+
+def tamed_object(facts: Any) -> dict[str, Any]:
+    """The JSON object, tamed. Raises ValueError where it is none."""
+    if not isinstance(facts, dict):
+        raise ValueError("it is not a JSON object")
+    return {visible(name): tamed(value) for name, value in facts.items()}
+
+
+def _shown(value: object) -> str:
+    """The value as text for a sentence: nothing of nothing, and no longer than a paragraph."""
+    text = "" if value is None else str(value)
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
 
 
 def items(value: object) -> list[Any]:

@@ -67,9 +67,10 @@
     },
     { rootMargin: "300px" },
   );
-  const idle = window.requestIdleCallback ?? ((then) => setTimeout(then, 200));
+  /** A browser that paints nothing may never call itself idle, and Safari does not know the word. */
+  const idle = (then) => window.requestIdleCallback?.(then, { timeout: 200 }) ?? setTimeout(then, 200);
   async function drawRest() {
-    const next = plots.find((plot) => !("drawn" in plot.dataset));
+    const next = plots.find((plot) => !("drawn" in plot.dataset) && !plot.closest(".closed:not([open])"));
     if (next) {
       near.unobserve(next);
       await draw(next);
@@ -84,6 +85,10 @@
       idle(drawRest);
     }),
   );
+
+  for (const chapter of document.querySelectorAll(".closed")) {
+    chapter.addEventListener("toggle", drawRest);
+  }
 
   dark.addEventListener("change", redraw);
   addEventListener("beforeprint", () => {

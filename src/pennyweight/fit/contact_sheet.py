@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from io import BytesIO
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pennyweight.core.errors import RunError
-from pennyweight.core.files import write_bytes
 from pennyweight.core.text import visible
-from pennyweight.fit.evaluate import Answer, Evaluation
+
+if TYPE_CHECKING:
+    from pennyweight.fit.evaluate import Answer
 
 COLUMNS = 6
 PICTURE_SIDE = 144
@@ -21,23 +21,6 @@ LINE = 18
 """Pixels of a sheet."""
 
 PAPER, INK, RIGHT, WRONG = "white", "#222222", "#177245", "#b3261e"
-
-
-def write_sheet(evaluation: Evaluation) -> Path | None:
-    """The file beside the kept evaluation that shows its photos, or else its mistakes; None where there are none.
-
-    Raises RunError where it cannot be written.
-    """
-    path = evaluation.kept.with_suffix(".png")
-    shown = evaluation.photos or evaluation.mistakes
-    try:
-        if not shown:
-            path.unlink(missing_ok=True)
-            return None
-        write_bytes(path, contact_sheet(shown))
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror or error}", hint="make room on the disk") from error
-    return path
 
 
 def contact_sheet(answers: Sequence[Answer]) -> bytes:

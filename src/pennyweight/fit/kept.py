@@ -1,0 +1,134 @@
+"""What `evaluate` kept in a run folder, read again: checked, for anybody may have written there since."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pennyweight.core.run import EVALUATIONS, Run
+from pennyweight.core.text import visible
+from pennyweight.data.images import Labels
+from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.class_figures import ClassFigures
+from pennyweight.fit.timing import Timing
+
+OWN_PARTS = ("train", "validation", "test")
+"""The names of the evaluations of a run's own images; others are those of other sources."""
+
+WHOLE_MAX = 2**53
+"""No count of ours is larger; a file may hold integers that no float can."""
+
+
+@dataclass(frozen=True, eq=False)
+class KeptEvaluation:
+    """An evaluation as its file tells it; None or empty where a file of an older version does not.
+
+    `labels` and `answers` have a number for each image, in the order of the images that `fingerprint` stands for.
+    """
+
+    source: str
+    part: str
+    accuracy: Accuracy
+    loss: float | None
+    per_class: tuple[ClassFigures, ...]
+    calibration_error: float | None
+    timing: Timing | None
+    test_openings: int
+    fingerprint: str
+    labels: Labels
+    answers: Labels
+
+    @staticmethod
+    def of(facts: Mapping[str, Any]) -> KeptEvaluation:
+        """The evaluation that `facts` tell of. Raises ValueError with the reason where they cannot be one's."""
+        accuracy = Accuracy(_whole(facts, "correct"), _whole(facts, "n", least=1))
+        labels, answers = _classes(facts, "labels"), _classes(facts, "answers")
+        if len(labels) != len(answers):
+            raise ValueError(f"{len(labels):,} labels and {len(answers):,} answers")
+        if len(labels) and accuracy != Accuracy(int((labels == answers).sum()), len(labels)):
+            raise ValueError(f"its answers are not those of {accuracy}")
+        return KeptEvaluation(
+            source=_text(facts, "source"),
+            part=_text(facts, "part"),
+            accuracy=accuracy,
+            loss=_number(facts, "loss"),
+            per_class=tuple(map(_class_figures, _objects(facts, "per_class"))),
+            calibration_error=_number(facts, "calibration_error", most=1),
+            timing=None if facts.get("timing") is None else _timing(facts["timing"]),
+            test_openings=_whole(facts, "test_openings"),
+            fingerprint=_text(facts, "fingerprint") if "fingerprint" in facts else "",
+            labels=labels,
+            answers=answers,
+        )
+
+
+def kept_evaluations(run: Run, left_out: list[str]) -> dict[str, KeptEvaluation]:
+    """Each kept evaluation by its name, in alphabetic order. `left_out` is told which are malformed, and why."""
+    found = {}
+    for name, facts in run.evaluations(left_out).items():
+        try:
+            found[name] = KeptEvaluation.of(facts)
+        except ValueError as error:
+            left_out.append(f"{run.folder}: {EVALUATIONS}/{visible(name)}.json is malformed: {error}")
+    return found
+
+
+def _class_figures(facts: Mapping[str, Any]) -> ClassFigures:
+    return ClassFigures(
+        name=_text(facts, "name"),
+        precision=_number(facts, "precision", most=1),
+        recall=_number(facts, "recall", most=1),
+        f1=_number(facts, "f1", most=1),
+        n=_whole(facts, "n"),
+    )
+
+
+def _timing(facts: object) -> Timing:
+    if not isinstance(facts, Mapping):
+        raise ValueError("its timing is no JSON object")
+    alone, at_best = _number(facts, "batch1_ms"), _number(facts, "best_batch_ms_per_image")
+    if alone is None or at_best is None:
+        raise ValueError("its timing has no times")
+    return Timing(alone, _whole(facts, "best_batch"), at_best, _whole(facts, "threads"), _text(facts, "device"))
+
+
+def _text(facts: Mapping[str, Any], name: str) -> str:
+    value = facts.get(name)
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is no text")
+    return value
+
+
+def _whole(facts: Mapping[str, Any], name: str, least: int = 0) -> int:
+    value = facts.get(name)
+    if type(value) is not int or not least <= value <= WHOLE_MAX:
+        raise ValueError(f"{name} is no count")
+    return value
+
+
+def _number(facts: Mapping[str, Any], name: str, most: float = sys.float_info.max) -> float | None:
+    """A number from 0 to `most`; None where there is none."""
+    value = facts.get(name)
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not 0 <= value <= most:
+        raise ValueError(f"{name} is no number from 0 to {most:g}")
+    return float(value)
+
+
+def _objects(facts: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    value = facts.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+        raise ValueError(f"{name} is no list of JSON objects")
+    return value
+
+
+def _classes(facts: Mapping[str, Any], name: str) -> Labels:
+    value = facts.get(name) or []
+    if not isinstance(value, list) or not all(type(each) is int and 0 <= each <= WHOLE_MAX for each in value):
+        raise ValueError(f"{name} is no list of classes")
+    return np.array(value, np.int64)
