@@ -177,7 +177,7 @@ def test_a_run_whose_settings_lack_almost_everything_is_shown(folders: Folders) 
     (run / "graph.json").write_text("{}")
     (run / "openings.jsonl").write_text("?")
     text = told(run)
-    assert "images from Python" in text
+    assert "unknown images" in text
     assert "The network cannot be priced" in text
 
 

@@ -46,7 +46,7 @@ def curves_section(key: str, run: RunFacts, search: SearchFacts | None) -> Secti
     seconds, each, lead = amount((run.results or {}).get("seconds")), run.seconds_per_epoch, ""
     if seconds is not None and run.curves:
         lead = f"{counted(len(run.curves), 'epoch')} in {format_minutes(seconds / 60)}"
-        lead += f", {each:.2g} s each (median)." if each else "."
+        lead += f", {each:,.3g} s each (median)." if each else "."
     if search:
         lead = f"The winner, {shortened(visible(run.network), 60)}: {lead}" if lead else lead
     return Section(
@@ -205,4 +205,4 @@ def _accuracy_finding(run: RunFacts) -> str:
 
 def _rate_finding(run: RunFacts) -> str:
     rates = known(run.curve("learning_rate"))
-    return f"The learning rate peaked near {max(rates):.2g}" if rates else "The learning rate"
+    return f"At the epochs' ends the learning rate was at most {max(rates):.2g}" if rates else "The learning rate"

@@ -63,7 +63,8 @@ class RunFacts:
     @property
     def source(self) -> str:
         """How the images were asked for."""
-        return _shown(self.settings.get("source")) or "images from Python"
+        unnamed = "images from Python" if self.settings else "unknown images"
+        return _shown(self.settings.get("source")) or unnamed
 
     @property
     def class_names(self) -> list[str]:

@@ -89,7 +89,12 @@ def _front_finding(placed: Sequence[Trial]) -> str:
     lost = 100 * (best.validation.share - least.validation.share)
     part = f"{100 * share:.0f} %" if share >= 0.01 else f"{100 * share:.1g} %"
     other = shortened(visible(least.network), 40)
-    return f"{name} reaches {in_percent(best.validation)}; with {part} of its MACs, {other} loses {lost:.1f} points"
+    found = f"{name} reaches {in_percent(best.validation)}; with {part} of its MACs, {other} loses {lost:.1f} points"
+    if best.epochs and least.epochs and best.epochs > 2 * least.epochs:
+        return f"{found}, after {least.epochs:.0f} epochs against {best.epochs:.0f}"
+    if least.validation.interval[1] >= best.validation.interval[0]:
+        return f"{found}, which is within what these images can tell"
+    return found
 
 
 def _validation(trial: Trial) -> float:

@@ -119,7 +119,7 @@ def _title(subject: RunFacts | SearchFacts) -> str:
 def _heading(subject: RunFacts | SearchFacts) -> str:
     """What came out, in one line."""
     run, accuracy = _run_of(subject), _accuracy(subject)
-    if not run or not accuracy:
+    if not run or not accuracy or not run.settings or run.results is None:
         return _title(subject)
     size = f" with {run.cost.parameters:,} parameters" if run.cost else ""
     return f"{in_percent(accuracy)} on {shortened(visible(subject.source), 40)}{size}"
