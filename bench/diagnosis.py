@@ -44,8 +44,9 @@ Planting = Callable[[LabelledImages, Generator], LabelledImages]
 class Family:
     """Networks of one family, each with its settings: a usual one, one that is too weak, one that stays dead.
 
-    `noisy` has one whose validation jumps; None where none was found that does so whatever the seed: a network without
-    batch norm at too high a rate goes from steady to dead.
+    `noisy` has one whose validation jumps; None where none was found that does so whatever the seed. Networks without
+    batch norm go from steady to dead as the rate rises; of pooled-resnet at a rate of 2 both seeds in WRITTEN_ON were
+    noisy, and none of 300 … 302.
     """
 
     usual: tuple[str, str]
@@ -71,7 +72,6 @@ FAMILIES = {
         ("pooled-resnet:width=8", ""),
         ("pooled-resnet:width=2", BLURRED),
         ("pooled-resnet:width=8", DECAYED),
-        ("pooled-resnet:width=8", "learning_rate=2"),
     ),
     "separable": Family(
         ("separable:width=16", ""),
@@ -212,6 +212,7 @@ def main() -> None:
                     all(family["right"] == len(seeds) for family in told.values()),
                 )
                 for disease, told in results[source].items()
+                if told
             ]
     conclude("diagnosis", facts, results, bars, quick=arguments.quick)
 

@@ -277,7 +277,8 @@ def test_a_healthy_training_is_called_healthy(everything: LabelledImages, tmp_pa
 RUNAWAY = "epochs=3 optimizer=rmsprop schedule=constant learning_rate=10"
 """Ends with a loss that is a number, far above that of guessing."""
 
-RESTLESS = "batch=16 optimizer=nesterov schedule=constant validation=0.03"
+RESTLESS = "epochs=15 batch=16 optimizer=nesterov schedule=constant learning_rate=1 validation=0.03"
+"""Validation skill then strays 0.10 to 0.17 (four seeds), two to three times what is called noisy."""
 
 
 @pytest.mark.parametrize(
@@ -291,8 +292,7 @@ RESTLESS = "batch=16 optimizer=nesterov schedule=constant validation=0.03"
         ("diverged", "mlp:activation=tanh", "epochs=5 batch=8 optimizer=nesterov schedule=constant learning_rate=0.3"),
         ("diverged", "plain-cnn:filters=8-16,dense=32", RUNAWAY),
         ("diverged", "pooled-resnet:width=4", RUNAWAY),
-        ("noisy", "pooled-resnet:width=8", f"{RESTLESS} learning_rate=2"),
-        ("noisy", "separable:width=16", f"{RESTLESS} learning_rate=1"),
+        ("noisy", "separable:width=8", RESTLESS),
     ],
 )
 def test_a_training_that_is_set_up_badly_is_named(
