@@ -43,7 +43,9 @@ def event_files(run: Path, curves: Sequence[Row]) -> Iterator[Callable[[Row], No
 
     folder = run / EVENTS
     with _writing(folder):
-        writer = SummaryWriter(folder, purge_step=1)  # what earlier files hold from epoch 1 on is not shown
+        for earlier in folder.glob("events.out.tfevents.*"):
+            earlier.unlink()
+        writer = SummaryWriter(folder)
 
     def write(row: Row) -> None:
         with _writing(folder):
