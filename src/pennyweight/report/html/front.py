@@ -93,7 +93,7 @@ def _front_finding(placed: Sequence[Trial]) -> str:
     if best.epochs and least.epochs and best.epochs > 2 * least.epochs:
         return f"{found}, after {least.epochs:.0f} epochs against {best.epochs:.0f}"
     if least.validation.interval[1] >= best.validation.interval[0]:
-        return f"{found}, which is within what these images can tell"
+        return f"{found}, too little for these images to be sure of"
     return found
 
 
