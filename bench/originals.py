@@ -79,7 +79,6 @@ TABLES = {
         (
             Line("vgg:widths=64-128,dense=1024-1024,dropout=0.65", ("epochs=10",)),
             Line(SMALL_VGG, ("epochs=5",)),
-            Line(SMALL_VGG, ("epochs=10",)),
             Line(SMALL_VGG, ("epochs=5", "learning_rate=0.0001")),
             Line(SMALL_VGG, ("epochs=5", "learning_rate=0.01")),
             Line(SMALL_VGG, ("epochs=5", "batch=64")),

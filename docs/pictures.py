@@ -1,6 +1,7 @@
 """Makes the pictures of the README: runs the demo's search, and photographs its terminal and its report.
 
-    python docs/pictures.py          # two minutes, and needs Chromium and the extra `test`
+    python docs/pictures.py                                # two minutes; needs Chromium and the extra `test`
+    python docs/pictures.py runs/originals/cifar10.html    # the losses of several runs, from their report
 
 What they show is what came out. They lie in `docs/pictures/`.
 """
@@ -14,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
@@ -31,6 +32,10 @@ pre {{ margin: 0; padding: 18px 22px; font: 14px/1.45 "DejaVu Sans Mono", monosp
 
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
+    if sys.argv[1:]:
+        with sync_playwright() as driver:
+            photograph(browser_of(driver), Path(sys.argv[1]).resolve(), PICTURES / "losses.png", "figure")
+        return
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         shown = subprocess.run(
             [sys.executable, "-m", "pennyweight", *SEARCH, "--out", "runs/demo"],
@@ -41,13 +46,18 @@ def main() -> None:
             stderr=subprocess.DEVNULL,
             text=True,
         ).stdout
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = browser_of(driver)
         terminal = Path(folder) / "terminal.html"
         terminal.write_text(as_page(f"$ pennyweight {' '.join(SEARCH)}\n\n{shown}"))
         photograph(browser, terminal, PICTURES / "terminal.png", "pre")
         report = Path(folder) / "runs" / "demo" / "report.html"
         photograph(browser, report, PICTURES / "report.png")
         browser.close()
+
+
+def browser_of(driver: Playwright) -> Browser:
+    """Chromium as this system has it."""
+    return driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
 
 
 def as_page(shown: str) -> str:
@@ -63,7 +73,7 @@ def photograph(browser: Browser, page: Path, picture: Path, element: str = "") -
         opened.goto(page.as_uri())
         opened.wait_for_timeout(4000)
         if element:
-            opened.locator(element).screenshot(path=picture)
+            opened.locator(element).first.screenshot(path=picture)
         else:
             opened.screenshot(path=picture)
 
