@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pennyweight.core.errors import PennyweightError
-from pennyweight.report.csv import check_writable, write_csv
+from pennyweight.report.csv import check_writable, write_csv, write_tables
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text(" ab;,\t\r\n\"'=+-@＝＋－＠")
 
@@ -106,3 +106,9 @@ def test_on_a_full_disk_the_old_table_stays(
         write_csv(tmp_path / "a.csv", [{"a": "x" * 1000}])
     assert table(tmp_path / "a.csv") == [["a"], ["1"]]
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_each_table_goes_into_a_file_of_its_own_beside_the_main_one(tmp_path: Path) -> None:
+    write_tables(tmp_path / "a.csv", [{"x": 1}], confusion=[{"y": 2}], near_copies=[{"z": 3}], none=[])
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "a-confusion.csv", "a-near-copies.csv"}
+    assert (tmp_path / "a-confusion.csv").read_text().splitlines()[1] == "2"

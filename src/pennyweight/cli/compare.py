@@ -52,6 +52,6 @@ def compare(
         if command := next_command(found):
             console.print(f"\nsealed: {visible(command)} opens a test part; do it once, in the end", soft_wrap=True)
     if csv is not None:
-        from pennyweight.report.csv import write_csv
+        from pennyweight.report.csv import write_tables
 
-        write_csv(csv, [run.as_json() for run in found.runs])
+        write_tables(csv, [run.as_json() for run in found.runs], comparisons=found.as_json()["comparisons"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from pennyweight.cli.options import AsJson, CsvFile, DataDir, Input, Source
 from pennyweight.cli.output import print_json
 
@@ -31,6 +33,22 @@ def data(
 
         show(audit_report(found))
     if csv is not None:
-        from pennyweight.report.csv import write_csv
+        from pennyweight.report.csv import write_tables
 
-        write_csv(csv, [{"class": name, **counts} for name, counts in found.counts.items()])
+        copies = {
+            kind: [
+                {
+                    "kind": copy.kind,
+                    **{f"first_{name}": value for name, value in asdict(copy.first).items()},
+                    **{f"second_{name}": value for name, value in asdict(copy.second).items()},
+                }
+                for copy in getattr(found, kind)
+            ]
+            for kind in ("duplicates", "near_duplicates", "leaked")
+        }
+        write_tables(
+            csv,
+            [{"class": name, **counts} for name, counts in found.counts.items()],
+            unreadable=[asdict(file) for file in found.unreadable],
+            **copies,
+        )

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from pennyweight.cli.options import AsJson, DataDir
+from pennyweight.cli.options import AsJson, CsvFile, DataDir
 from pennyweight.cli.output import print_json
 
 
 def diagnose(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training.", show_default=False)],
     data_dir: DataDir = None,
+    csv: CsvFile = None,
     json: AsJson = False,
 ) -> None:
     """What went wrong in a training, and what to try next.
@@ -31,3 +32,7 @@ def diagnose(
         from pennyweight.report.terminal import show
 
         show(diagnosis_report(found))
+    if csv is not None:
+        from pennyweight.report.csv import write_csv
+
+        write_csv(csv, [{**finding.as_json(), "advice": "; ".join(finding.advice)} for finding in found.findings])

@@ -66,9 +66,19 @@ def evaluate(
     if warning := opened_too_often(found):
         show_message(f"warning: {warning}")
     if csv is not None:
-        from pennyweight.report.csv import write_csv
+        from pennyweight.report.csv import write_tables
 
-        write_csv(csv, photo_rows(found) or class_rows(found))
+        facts = found.as_json()
+        names = found.class_names
+        write_tables(
+            csv,
+            photo_rows(found) or class_rows(found),
+            confusion=[
+                {"true": true, **dict(zip(names, row, strict=True))}
+                for true, row in zip(names, found.confusion, strict=True)
+            ],
+            reliability=facts["reliability"],
+        )
     if found.contact_sheet is not None:
         show_message(
             f"{'photos' if found.photos else 'the most confident mistakes'} as pictures: {found.contact_sheet}"

@@ -30,7 +30,12 @@ def _writable(file: Path | None) -> Path | None:
 
 CsvFile = Annotated[
     Path | None,
-    typer.Option("--csv", metavar="FILE", help="Write the main table as comma-separated values.", callback=_writable),
+    typer.Option(
+        "--csv",
+        metavar="FILE",
+        help="Write the tables as comma-separated values: the main one to FILE, others beside it.",
+        callback=_writable,
+    ),
 ]
 
 Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="One of auto, cpu, cuda, mps.")]

@@ -60,6 +60,7 @@ def profile(
         console = output()
         console.print(profile_report(found, console.width))
     if csv is not None:
-        from pennyweight.report.csv import write_csv
+        from pennyweight.report.csv import write_tables
 
-        write_csv(csv, [asdict(layer) for layer in found.layers])
+        boards = [{**fit, "excesses": "; ".join(fit["excesses"])} for fit in found.as_json()["fits"]]
+        write_tables(csv, [asdict(layer) for layer in found.layers], boards=boards)

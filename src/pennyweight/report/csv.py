@@ -35,6 +35,17 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         raise _refused(path, error.strerror or str(error)) from error
 
 
+def write_tables(path: Path, main: Sequence[Mapping[str, Any]], **others: Sequence[Mapping[str, Any]]) -> None:
+    """Write `main` to `path`, and each other table that has rows beside it: `confusion` of a.csv to a-confusion.csv.
+
+    Raises PennyweightError where a file cannot be written.
+    """
+    for name, rows in others.items():
+        if rows:
+            write_csv(path.with_stem(f"{path.stem}-{name.replace('_', '-')}"), rows)
+    write_csv(path, main)
+
+
 def check_writable(path: Path) -> None:
     """Raises PennyweightError where it can be seen beforehand that no file can be written at `path`."""
     if path.is_dir():
