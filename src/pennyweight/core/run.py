@@ -36,6 +36,9 @@ SETTINGS, GRAPH, ENVIRONMENT, OPENINGS = "settings.json", "graph.json", "environ
 CHECKPOINT, WEIGHTS, RESULTS = "checkpoint.safetensors", "weights.safetensors", "results.json"
 FAILURE, EVALUATIONS = "failure.json", "evaluations"
 
+SEARCH = "search.json"
+"""The file in the folder of a search, around its runs, that tells of all of them."""
+
 ASKED = (SETTINGS, GRAPH)
 """The files that a training follows from. Its checkpoint holds their checksums."""
 

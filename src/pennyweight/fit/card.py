@@ -17,7 +17,7 @@ from pennyweight.core.errors import RunError, UsageError
 from pennyweight.core.files import write_bytes
 from pennyweight.core.run import ENVIRONMENT, RESULTS, SETTINGS, Run
 from pennyweight.core.text import visible
-from pennyweight.core.units import format_minutes
+from pennyweight.core.units import counted, format_minutes
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.kept import OWN_PARTS, KeptEvaluation, kept_evaluations
 from pennyweight.fit.network import class_names_of, graph_of
@@ -162,9 +162,9 @@ def _uses(facts: _Facts, shape: str) -> Iterator[str]:
 def _training(facts: _Facts) -> Iterator[str]:
     recipe, results, usual = facts.recipe, facts.results, Recipe()
     yield (
-        f"{results['epochs']:,} epochs in {format_minutes(results['seconds'] / 60)}: batches of {recipe.batch:,}, "
-        f"{recipe.optimizer} with a {recipe.schedule} schedule and a peak learning rate of "
-        f"{recipe.peak_learning_rate:g}, weight decay {recipe.weight_decay:g}, seed {recipe.seed}."
+        f"{counted(results['epochs'], 'epoch')} in {format_minutes(results['seconds'] / 60)}: "
+        f"batches of {recipe.batch:,}, {recipe.optimizer} with a {recipe.schedule} schedule and "
+        f"a peak learning rate of {recipe.peak_learning_rate:g}, weight decay {recipe.weight_decay:g}, seed {recipe.seed}."
     )
     told = {"epochs", "batch", "optimizer", "schedule", "learning_rate", "weight_decay", "seed", "validation"}
     values = {setting.name: getattr(recipe, setting.name) for setting in fields(Recipe)}

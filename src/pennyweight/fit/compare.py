@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pennyweight.core.errors import DataError, PennyweightError, RunError
 from pennyweight.core.files import read_within
-from pennyweight.core.run import SETTINGS, TEXT_MAX_BYTES, Run
+from pennyweight.core.run import SEARCH, SETTINGS, TEXT_MAX_BYTES, Run
 from pennyweight.core.shown import Shown
 from pennyweight.core.text import visible
 from pennyweight.core.version import VERSION
@@ -31,9 +31,6 @@ from pennyweight.net.cost import cost
 
 SIGNIFICANT = 0.05
 """A difference whose p-value is below this is called one."""
-
-SEARCH = "search.json"
-"""The file by which the folder of a search is known."""
 
 
 @dataclass(frozen=True, slots=True)

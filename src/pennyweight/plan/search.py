@@ -19,6 +19,7 @@ from pennyweight.core.board import Board
 from pennyweight.core.budget import Budget, nearest
 from pennyweight.core.errors import BudgetError, DataError, GraphError, RunError, TrainingError
 from pennyweight.core.files import write_json, writing
+from pennyweight.core.run import SEARCH
 from pennyweight.core.shown import Shown
 from pennyweight.data.images import LabelledImages
 from pennyweight.data.source import open_source
@@ -232,7 +233,7 @@ def search(
         except _OutOfTimeError:
             notes.append(f"{each.graph.text} was left out: it turned out slower than the time that was left")
             break
-        with writing(folder / "search.json") as path:
+        with writing(folder / SEARCH) as path:
             write_json(path, {"trials": [entry.as_json() for entry in trials], "notes": notes})
     if not trials and not notes:
         trials.append(attempt(feasible[0], 1, "trial-00"))
@@ -295,7 +296,7 @@ def search(
         winner=opened[best.run],
         notes=tuple(notes),
     )
-    with writing(folder / "search.json") as path:
+    with writing(folder / SEARCH) as path:
         write_json(path, result.as_json())
     return result
 

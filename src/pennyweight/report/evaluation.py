@@ -33,18 +33,18 @@ def evaluation_report(evaluation: Evaluation, width: int, *, pictures: bool = Fa
     The confusion matrix is drawn where it fits into `width` cells, else the worst confusions are listed. With
     `pictures`, for a terminal of many colours, the first photos are drawn as the network saw them.
     """
+    timing = evaluation.timing
     figures: dict[str, str | Text] = {
         "accuracy": Text(str(evaluation.accuracy), style="bold"),
         "images": f"{_part(evaluation.part)} of {visible(evaluation.source)}",
         "loss": f"{evaluation.loss:.4f}",
         "calibration error": f"{percent(evaluation.calibration_error)} between confidence and accuracy",
         "run": visible(evaluation.run),
-    }
-    if timing := evaluation.timing:
-        figures["time per image"] = (
+        "time per image": (
             f"{milliseconds(timing.batch1_ms)} alone, {milliseconds(timing.best_batch_ms_per_image)} in batches of "
             f"{timing.best_batch:,}; measured on this machine, {timing.device}, {_threads(timing.threads)}"
-        )
+        ),
+    }
     if evaluation.seconds_per_epoch is not None:
         figures["training"] = f"{evaluation.seconds_per_epoch:,.2f} s an epoch, the median"
     if evaluation.opened and evaluation.part == "test":

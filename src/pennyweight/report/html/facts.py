@@ -20,7 +20,7 @@ from pennyweight.core.board import Board, find_board
 from pennyweight.core.budget import LIMITS, Budget
 from pennyweight.core.errors import PennyweightError, RunError, UsageError
 from pennyweight.core.files import read_within
-from pennyweight.core.run import ENVIRONMENT, GRAPH, RESULTS, SETTINGS, TEXT_MAX_BYTES, Run
+from pennyweight.core.run import ENVIRONMENT, GRAPH, RESULTS, SEARCH, SETTINGS, TEXT_MAX_BYTES, Run
 from pennyweight.core.text import visible
 from pennyweight.core.units import LARGEST
 from pennyweight.core.version import VERSION
@@ -28,8 +28,6 @@ from pennyweight.fit.accuracy import Accuracy
 from pennyweight.net.cost import Cost, cost
 from pennyweight.net.graph import Graph
 from pennyweight.plan.front import front
-
-SEARCH = "search.json"
 
 LONGEST_TEXT = 600
 """Letters of a note, a reason or a name at most; more are cut."""
