@@ -164,7 +164,8 @@ def _training(facts: _Facts) -> Iterator[str]:
     yield (
         f"{counted(results['epochs'], 'epoch')} in {format_minutes(results['seconds'] / 60)}: "
         f"batches of {recipe.batch:,}, {recipe.optimizer} with a {recipe.schedule} schedule and "
-        f"a peak learning rate of {recipe.peak_learning_rate:g}, weight decay {recipe.weight_decay:g}, seed {recipe.seed}."
+        f"a peak learning rate of {recipe.peak_learning_rate:g}, weight decay {recipe.weight_decay:g}, "
+        f"seed {recipe.seed}."
     )
     told = {"epochs", "batch", "optimizer", "schedule", "learning_rate", "weight_decay", "seed", "validation"}
     values = {setting.name: getattr(recipe, setting.name) for setting in fields(Recipe)}
