@@ -1,8 +1,9 @@
 """Diagnosis: each disease planted in real trainings of four families, and whether `diagnose` names it.
 
 The rules of `fit/curves.py` and `fit/diagnose.py` were written on the seeds 0 and 1 (WRITTEN_ON). They were judged on
-100 … 102, which changed one of them, and then on 200 … 202; after later changes of rules and plants they are judged on
-JUDGED_ON, which no rule has seen. A training is named right if its first finding is the planted disease, and a healthy
+100 … 102, which changed one of them, then on 200 … 202 and, after later changes of rules and plants, on 300 … 302; two
+plants that did not always take were made stronger since, and the table is of JUDGED_ON, which no rule and no plant
+has seen. A training is named right if its first finding is the planted disease, and a healthy
 one if nothing is found; what is found beside the planted disease is a false alarm. A seed draws the weights, the order,
 and which images are few, mislabelled, leaked or blank. The images are scikit-learn's digits and, where they are at
 hand, a few thousand of Fashion-MNIST; `--source` takes any other.
@@ -28,12 +29,12 @@ from pennyweight.fit.defaults import default_recipe
 from pennyweight.fit.diagnose import Diagnosis, diagnose
 
 WRITTEN_ON = (0, 1)
-JUDGED_ON = range(300, 303)
+JUDGED_ON = range(400, 403)
 
 IMAGES, TEST_IMAGES = 3_000, 1_000
 """How many images of a large set are taken."""
 
-FEW, NOISE, LEAKS = 50, 0.3, 0.05
+FEW, NOISE, LEAKS = 30, 0.3, 0.05
 """Images that are learnt by heart; shares of the labels that are wrong, and of the test images that are copies."""
 
 Generator = np.random.Generator
@@ -57,7 +58,7 @@ class Family:
 
 SMALL_CNN = "plain-cnn:filters=8-16,dense=32,dropout=0.2"
 BLURRED = "rotate=180 mixup=1 cutout={half}"
-DECAYED = "optimizer=sgd weight_decay=1 learning_rate=0.5 schedule=constant"
+DECAYED = "optimizer=sgd weight_decay=1 learning_rate=0.8 schedule=constant"
 
 FAMILIES = {
     "mlp": Family(
