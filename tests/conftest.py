@@ -1,4 +1,4 @@
-"""What several tests need: where the real data sets lie, and a disk that is full."""
+"""What several tests need: where the real data sets lie, a clock in haste, and a disk that is full."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ def real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     subprocess.run([sys.executable, str(unpack), str(folder)], check=True, capture_output=True)
     return folder
+
+
+@pytest.fixture
+def hasty_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluations measure the time per image for a hundredth of a second only."""
+    monkeypatch.setattr("pennyweight.fit.timing.SECONDS", 0.01)
 
 
 @pytest.fixture

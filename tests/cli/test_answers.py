@@ -10,6 +10,8 @@ import pytest
 
 from pennyweight.__main__ import main
 
+pytestmark = pytest.mark.usefixtures("hasty_clock")
+
 
 @pytest.fixture
 def answer(capsys: pytest.CaptureFixture[str]) -> Any:

@@ -99,6 +99,7 @@ def test_the_help_of_train_lists_every_setting(capsys: pytest.CaptureFixture[str
         (["train", "digits", "--resume", "runs/a"], 2, "--resume"),
         (["search", "digits", "--flash", "3parsec"], 2, "known units"),
         (["search", "digits", "--latency", "5ms"], 2, "--board"),
+        (["search", "digits", "--latency", "5ms", "--board", "ch32v003"], 2, "whose speed is known: py32f002a"),
     ],
 )
 def test_an_error_says_what_to_do_and_prints_no_result(

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from pennyweight.__main__ import main
-from pennyweight.fit import timing
+
+pytestmark = pytest.mark.usefixtures("hasty_clock")
 
 
 def test_two_trained_networks_are_compared_for_people_programs_and_spreadsheets(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timing, "SECONDS", 0.01)
     monkeypatch.chdir(tmp_path)
     for hidden in ("8", "16"):
         assert (

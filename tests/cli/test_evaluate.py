@@ -11,6 +11,8 @@ from PIL import Image
 
 from pennyweight.__main__ import main
 
+pytestmark = pytest.mark.usefixtures("hasty_clock")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> str:

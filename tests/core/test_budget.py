@@ -35,6 +35,19 @@ def test_an_explicit_limit_stands_in_the_place_of_the_boards() -> None:
     assert Budget.of(board, ram_bytes=32_768).ram_bytes == 32_768
 
 
+def test_a_latency_on_a_board_whose_speed_is_unknown_is_refused_with_boards_whose_speed_is_known() -> None:
+    with pytest.raises(UsageError, match="cycles per MAC of its core, RISC-V RV32EC, are unknown") as caught:
+        Budget.of(find_board("ch32v003"), latency_ms=5)
+    assert "py32f002a, " in caught.value.hint
+    assert "ch32v003" not in caught.value.hint
+    assert Budget.of(find_board("py32f002a"), latency_ms=5).latency_ms == 5
+
+
+def test_a_short_time_is_told_in_seconds() -> None:
+    assert str(Budget(minutes=1 / 60)) == "time up to 1s"
+    assert str(Excess("minutes", 5, 2.5)) == "time 5m exceeds the budget of 2m30s (by 100 %)"
+
+
 def test_every_fault_of_a_budget_is_listed_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         Budget.of(parameters=0, macs=-1, ram_bytes=1.5, latency_ms=math.nan, price_usd=math.inf, minutes=True)

@@ -18,7 +18,6 @@ from pennyweight.core.errors import RunError
 from pennyweight.core.run import ENVIRONMENT, Run
 from pennyweight.core.text import visible
 from pennyweight.data.images import LabelledImages
-from pennyweight.fit import timing
 from pennyweight.fit.card import CARD, escaped, write_card
 from pennyweight.fit.evaluate import evaluate
 from pennyweight.fit.recipe import Recipe
@@ -27,6 +26,8 @@ from pennyweight.net.cost import cost
 from pennyweight.net.graph import Graph
 
 RECIPE = Recipe(epochs=3, optimizer="muon", rotate=4.0, validation=0.2)
+
+pytestmark = pytest.mark.usefixtures("hasty_clock")
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -40,11 +41,6 @@ HOSTILE = (
     "ا" * 200,
     "<!-- comment",
 )
-
-
-@pytest.fixture(autouse=True)
-def hasty_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "SECONDS", 0.01)
 
 
 @pytest.fixture

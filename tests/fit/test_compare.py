@@ -21,7 +21,6 @@ from pennyweight.core.errors import DataError, RunError
 from pennyweight.core.run import ASKED, SETTINGS, Run
 from pennyweight.data.digits import read_digits
 from pennyweight.data.images import LabelledImages
-from pennyweight.fit import timing
 from pennyweight.fit.compare import SIGNIFICANT, Difference, compare, mcnemar
 from pennyweight.fit.evaluate import evaluate
 from pennyweight.fit.network import TrainedNetwork
@@ -30,13 +29,10 @@ from pennyweight.fit.train import train
 from pennyweight.net.cost import cost
 from pennyweight.net.graph import Graph
 
+pytestmark = pytest.mark.usefixtures("hasty_clock")
+
 RECIPE = Recipe(epochs=3, optimizer="muon", validation=0.2)
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def hasty_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "SECONDS", 0.01)
 
 
 @pytest.fixture(scope="module")
@@ -262,5 +258,24 @@ def test_own_photos_are_answered_by_every_run_that_can(
     assert [row.photos.n if row.photos else None for row in found.runs] == [12, 12, None]
     assert any(f"{stranger}: the photos could not be answered" in note for note in found.notes)
     assert [(pair.part, pair.n) for pair in found.differences] == [("photos", 12)]
+    assert not any("different shapes" in note for note in found.notes)
     with pytest.raises(DataError, match="no folder of photos"):
         compare(runs, photos=tmp_path / "nothing")
+
+
+def test_photos_that_are_not_the_same_pictures_to_all_runs_are_told(runs: list[Path], tmp_path: Path) -> None:
+    enlarged = train(
+        "digits", "mlp:hidden=4", recipe=RECIPE, input_shape=(12, 12, 1), out=tmp_path / "12", device="cpu"
+    )
+    sealed = read_digits().sealed
+    for name in ("3", "5"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        picture = Image.fromarray(sealed.images[np.flatnonzero(sealed.labels == int(name))[0], :, :, 0])
+        picture.resize((64, 64)).save(tmp_path / "photos" / name / "1.png")
+    Image.new("L", (40, 50), 220).save(tmp_path / "photos" / "3" / "blank.png")
+    found = compare([*runs, enlarged.run], photos=tmp_path / "photos", device="cpu")
+    assert [(pair.a, pair.b) for pair in found.differences] in ([tuple(runs)], [tuple(reversed(runs))])
+    (note,) = (note for note in found.notes if "different shapes" in note)
+    assert note.endswith(f"only within each of: {runs[0]}, {runs[1]}; {enlarged.run}")
+    blank = [note for note in found.notes if "nothing was found in 1 of 3 photos; without them" in note]
+    assert [note.partition(":")[0] for note in blank] == [str(run) for run in (*runs, enlarged.run)]

@@ -24,15 +24,20 @@ from pennyweight.core.run import ASKED, GRAPH, OPENINGS, RESULTS, SETTINGS, WEIG
 from pennyweight.data.geometry import Geometry
 from pennyweight.data.images import SEALED_NOTE, LabelledImages, Part
 from pennyweight.data.source import open_source
+from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.card import CARD
 from pennyweight.fit.class_figures import class_figures
 from pennyweight.fit.contact_sheet import contact_sheet
 from pennyweight.fit.evaluate import Answer, evaluate
+from pennyweight.fit.kept import kept_evaluations
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.recipe import Recipe
 from pennyweight.fit.train import train
 from pennyweight.net.graph import Graph
 
 CPU = torch.device("cpu")
+
+pytestmark = pytest.mark.usefixtures("hasty_clock")
 
 
 @pytest.fixture(scope="module")
@@ -521,6 +526,21 @@ def test_photos_of_one_class_and_a_photo_of_nothing_are_answered(bars: Path, tmp
     Image.new("L", (40, 50), 220).save(tmp_path / "mine" / "bar" / "blank.png")
     (photo,) = evaluate(bars / "run", str(tmp_path / "mine"), device="cpu").photos
     assert photo.note == "nothing found"
+
+
+def test_photos_in_which_nothing_was_found_are_counted_and_told_apart(bars: Path, tmp_path: Path) -> None:
+    for name in ("bar", "dash"):
+        sheet(tmp_path / "mine" / name / "1.jpg", name)
+        Image.new("L", (40, 50), 220).save(tmp_path / "mine" / name / "blank.png")  # one of the two is surely wrong
+    out = evaluate(bars / "run", str(tmp_path / "mine"), device="cpu")
+    assert (out.accuracy, out.not_blank) == (Accuracy(3, 4), Accuracy(2, 2))
+    assert out.as_json()["not_blank"] == {"correct": 2, "n": 2}
+    assert kept_evaluations(Run.open(bars / "run"), [])[out.kept.stem].not_blank == out.not_blank
+    card = (bars / "run" / CARD).read_text()
+    assert f"- Nothing was found in 2 of the 4 photos of mine; without them the accuracy is {out.not_blank}." in card
+    for name in ("bar", "dash"):
+        (tmp_path / "mine" / name / "blank.png").unlink()
+    assert evaluate(bars / "run", str(tmp_path / "mine"), device="cpu").not_blank is None
 
 
 def test_photos_of_a_class_that_the_network_never_saw_are_refused_by_name(bars: Path, tmp_path: Path) -> None:

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from pennyweight.core.run import EVALUATIONS, Run
 from pennyweight.data.images import LabelledImages
-from pennyweight.fit import timing
 from pennyweight.fit.evaluate import evaluate
 from pennyweight.fit.kept import KeptEvaluation, kept_evaluations
 from pennyweight.fit.recipe import Recipe
 from pennyweight.fit.train import train
 from pennyweight.net.graph import Graph
+
+pytestmark = pytest.mark.usefixtures("hasty_clock")
 
 FACTS: dict[str, Any] = {
     "source": "digits",
@@ -42,10 +43,7 @@ JSON = st.recursive(
 )
 
 
-def test_what_evaluate_kept_is_what_is_read(
-    tmp_path: Path, digits: LabelledImages, mlp: Graph, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(timing, "SECONDS", 0.01)
+def test_what_evaluate_kept_is_what_is_read(tmp_path: Path, digits: LabelledImages, mlp: Graph) -> None:
     recipe = Recipe(epochs=2, validation=0.2)
     run = train(digits, mlp, recipe=recipe, out=tmp_path / "run", device="cpu").run
     looked = evaluate(run, digits, device="cpu")
@@ -64,6 +62,10 @@ def test_what_an_older_version_did_not_keep_is_none_or_empty() -> None:
     kept = KeptEvaluation.of(old)
     assert (kept.loss, kept.timing, kept.calibration_error, kept.per_class, kept.fingerprint) == (None,) * 3 + ((), "")
     assert len(kept.labels) == len(kept.answers) == 0
+    assert kept.not_blank is None
+    timing = KeptEvaluation.of(FACTS).timing
+    assert timing is not None
+    assert (timing.batch1_ms, timing.batch1_ms_quartiles) == (0.5, None)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,12 @@ def test_what_an_older_version_did_not_keep_is_none_or_empty() -> None:
         ({"per_class": [{"name": "a", "n": 1, "recall": 2.5}]}, "recall is no number from 0 to 1"),
         ({"timing": 3}, "timing is no JSON object"),
         ({"timing": {}}, "timing has no times"),
+        ({"timing": FACTS["timing"] | {"batch1_ms_quartiles": [2, 1]}}, "batch1_ms_quartiles are no two numbers"),
+        ({"timing": FACTS["timing"] | {"batch1_ms_quartiles": [1]}}, "batch1_ms_quartiles are no two numbers"),
+        ({"timing": FACTS["timing"] | {"batch1_ms_quartiles": ["1", 2]}}, "batch1_ms_quartiles is no number"),
+        ({"not_blank": 3}, "not_blank is no JSON object"),
+        ({"not_blank": {"correct": 2, "n": 3}}, "is no part of"),
+        ({"not_blank": {"correct": 3, "n": 2}}, "3 of 2 images"),
         ({"source": None}, "source is no text"),
         ({"fingerprint": 5}, "fingerprint is no text"),
         ({"test_openings": -1}, "test_openings is no count"),

@@ -9,7 +9,7 @@ from torch import nn
 from pennyweight.data.images import LabelledImages
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.predict import Normalisation
-from pennyweight.fit.timing import SECONDS, Timing, measure
+from pennyweight.fit.timing import SECONDS, UNSTEADY, Timing, measure
 from pennyweight.net.graph import Graph
 
 
@@ -61,6 +61,29 @@ def test_a_batch_is_chosen_only_where_it_is_faster(clock: Clock, digits: Labelle
             return super().forward(x)
 
     assert timed(Crowded(clock, 0, 3), digits, mlp).best_batch == 4
+
+
+def test_the_quartiles_are_those_of_the_repeats(clock: Clock, digits: LabelledImages, mlp: Graph) -> None:
+    class Slowing(Worker):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.once_ms += 1 if len(x) == 1 else 0
+            return super().forward(x)
+
+    timing = timed(Slowing(clock, 9, 0), digits, mlp)
+    assert timing.batch1_ms_quartiles is not None
+    lower, upper = timing.batch1_ms_quartiles
+    assert lower < timing.batch1_ms < upper
+    assert timing.batch1_ms - lower == pytest.approx(upper - timing.batch1_ms)  # they rise evenly
+    even = timed(Worker(clock, 1, 2), digits, mlp)
+    assert even.batch1_ms_quartiles == pytest.approx((3, 3))
+    assert even.best_batch_ms_per_image_quartiles == pytest.approx((even.best_batch_ms_per_image,) * 2)
+
+
+def test_times_are_unsteady_where_either_ones_quartiles_lie_far_apart() -> None:
+    near, far = (0.9, 1.1), (0.9, 0.91 + UNSTEADY)
+    for alone, many, unsteady in ((near, near, False), (far, near, True), (near, far, True), (None, None, False)):
+        timing = Timing(1.0, 8, 1.0, 1, "cpu", alone, many)
+        assert timing.unsteady == timing.as_json()["times_unsteady"] == unsteady
 
 
 def test_threads_and_device_are_those_of_the_measurement(clock: Clock, digits: LabelledImages, mlp: Graph) -> None:

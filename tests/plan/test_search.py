@@ -1,68 +1,103 @@
-"""Search under a budget, on scikit-learn's real digits."""
+"""Search under a budget, on scikit-learn's real digits: what is chosen, what is kept, and what a kill leaves."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from pennyweight.core.board import find_board
 from pennyweight.core.budget import Budget
-from pennyweight.core.errors import BudgetError, RunError
+from pennyweight.core.errors import BudgetError, RunError, TrainingError, UsageError
 from pennyweight.core.run import Run
 from pennyweight.data.source import open_source
-from pennyweight.fit.recipe import Recipe
-from pennyweight.fit.train import resume
-from pennyweight.plan.search import Search, SearchProgress, candidates, search
+from pennyweight.plan.coordinator import SearchProgress
+from pennyweight.plan.found import Search
+from pennyweight.plan.search import resume_search, search
+from pennyweight.plan.space import Space
 
-BUDGET = Budget(flash_bytes=12 * 1024, ram_bytes=2 * 1024, macs=30_000, minutes=0.5)
+SMALL = """
+[networks.mlp]
+hidden = ["8", "16", "32", "32-32"]
+[networks.separable]
+width = { low = 4, high = 12, log = true }
+[recipe]
+epochs = [9]
+"""
+"""A space whose networks train in a second each."""
+
+BUDGET = Budget(flash_bytes=12 * 1024, ram_bytes=2 * 1024, macs=60_000)
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Search, list[SearchProgress], Path]:
+def space() -> Space:
+    return Space.from_toml(SMALL)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory, space: Space) -> tuple[Search, list[SearchProgress], Path]:
     folder = tmp_path_factory.mktemp("search") / "out"
     seen: list[SearchProgress] = []
-    return search("digits", BUDGET, out=folder, on_progress=seen.append), seen, folder
+    return search("digits", BUDGET, space=space, points=7, out=folder, on_progress=seen.append), seen, folder
 
 
 def test_nothing_that_exceeds_the_budget_is_ever_trained(found: tuple[Search, list[SearchProgress], Path]) -> None:
     result, seen, _ = found
-    costs = {each.graph.text: each.cost for each in candidates((8, 8, 1), 10)}
-    assert 0 < result.feasible < result.considered == len(costs)
-    for text in {progress.network for progress in seen} | {entry.network for entry in result.trials}:
-        assert not BUDGET.excesses(costs[text].to_figures())
+    assert 0 < result.feasible < result.considered
+    for entry in (*result.trials, *result.unfinished):
+        assert not BUDGET.excesses(entry.cost.to_figures())
+    trained = {entry.trial.number for entry in (*result.trials, *result.unfinished)}
+    assert {trial.number for progress in seen for trial in progress.running} <= trained
 
 
-def test_the_test_part_is_opened_once_for_each_network_of_the_front_and_for_no_other(
+def test_many_networks_are_trained_shortly_and_few_for_longer(
     found: tuple[Search, list[SearchProgress], Path],
 ) -> None:
     result, _, _ = found
-    on_front = {entry.run for entry in result.front}
+    assert len({entry.trial.point.key for entry in result.trials}) == 7
+    epochs = [entry.epochs for entry in result.trials if entry.trial.purpose == "screening"]
+    assert epochs.count(1) == 7
+    assert 1 <= epochs.count(3) < 7
+    assert result.winner.epochs == 9
+
+
+def test_the_winner_is_trained_with_three_seeds_and_their_mean_is_told(
+    found: tuple[Search, list[SearchProgress], Path],
+) -> None:
+    result, _, _ = found
+    assert [entry.trial.seed for entry in result.repeats] == [1, 2]
+    mean, deviation, seeds = result.over_seeds or (0, 0, 0)
+    shares = [entry.test.share for entry in (result.winner, *result.repeats) if entry.test]
+    assert seeds == len(shares) == 3
+    assert min(shares) <= mean <= max(shares)
+    assert deviation >= 0
+
+
+def test_the_test_part_is_opened_once_for_the_front_and_the_repeats_and_for_no_other(
+    found: tuple[Search, list[SearchProgress], Path],
+) -> None:
+    result, _, _ = found
+    told = {entry.run for entry in (*result.front, *result.repeats)}
     for entry in result.trials:
-        assert len(Run.open(entry.run).openings()) == (entry.run in on_front)
-        assert (entry.test is not None) == (entry.run in on_front)
-    assert result.winner.run in on_front
+        assert len(Run.open(entry.run).openings()) == (entry.run in told)
+        assert (entry.test is not None) == (entry.run in told)
+    assert result.winner.run in told
 
 
-def test_no_network_of_the_front_is_beaten_on_every_axis_by_another_of_it(
+def test_no_network_of_the_front_is_as_good_as_another_of_it_everywhere_and_better_somewhere(
     found: tuple[Search, list[SearchProgress], Path],
 ) -> None:
     result, _, _ = found
-    points = [
-        (-entry.validation.share, entry.cost.macs, entry.cost.flash_bytes, entry.cost.peak_ram_bytes)
-        for entry in result.front
-    ]
+    points = [entry.trial.axes(result.trade) for entry in result.front]
     for one in points:
         assert not any(other != one and all(a <= b for a, b in zip(other, one, strict=True)) for other in points)
-
-
-def test_the_winner_is_the_most_accurate_on_validation_and_answers_digits(
-    found: tuple[Search, list[SearchProgress], Path],
-) -> None:
-    result, _, _ = found
     assert result.winner.validation.share == max(entry.validation.share for entry in result.front)
     assert result.winner.test is not None
     assert result.winner.test.interval[0] > 1 / 10, "no better than chance"
@@ -71,12 +106,8 @@ def test_the_winner_is_the_most_accurate_on_validation_and_answers_digits(
 def test_what_was_found_is_kept_as_json(found: tuple[Search, list[SearchProgress], Path]) -> None:
     result, _, folder = found
     kept = json.loads((folder / "search.json").read_text(encoding="utf-8"))
-    assert kept == json.loads(json.dumps(result.as_json()))
-    wanted = {
-        "run", "network", "test_accuracy", "interval", "n", "parameters", "macs", "flash_bytes", "peak_ram_bytes",
-    }  # fmt: skip
-    for entry in [*kept["trials"], *kept["front"], kept["winner"]]:
-        assert wanted <= entry.keys()
+    told = json.loads(json.dumps(result.as_json()))
+    assert {name: kept[name] for name in told} == told
 
 
 def test_a_folder_in_use_is_not_written_into(found: tuple[Search, list[SearchProgress], Path]) -> None:
@@ -87,68 +118,206 @@ def test_a_folder_in_use_is_not_written_into(found: tuple[Search, list[SearchPro
     assert (folder / "search.json").read_bytes() == before
 
 
+def test_a_search_that_has_ended_is_not_resumed(found: tuple[Search, list[SearchProgress], Path]) -> None:
+    with pytest.raises(RunError, match="has ended"):
+        resume_search(found[2])
+
+
 def test_an_impossible_budget_is_refused_at_once_with_the_nearest_network_and_the_limit(tmp_path: Path) -> None:
     with pytest.raises(BudgetError, match=r"nearest of \d+, mlp:hidden=8, .*flash .*3,200 bytes"):
         search("digits", Budget(flash_bytes=3_200, minutes=60), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_candidates_are_priced_on_the_board() -> None:
-    board = find_board("nucleo-l4r5zi")
-    priced = candidates((32, 32, 3), 10, board)
-    assert [each.cost.macs for each in priced] == sorted(each.cost.macs for each in priced)
-    for each in priced:
-        assert each.cost.latency_ms is not None
-        assert np.isclose(each.cost.latency_ms, board.latency_ms(each.cost.macs) or 0)
-
-
 def test_the_only_network_that_fits_wins(tmp_path: Path) -> None:
-    images = open_source("digits")
-    result = search(images, Budget(parameters=700, minutes=0.05), out=tmp_path / "out")
+    space = Space.from_toml('[networks.mlp]\nhidden = ["8", "512"]\n[recipe]\nepochs = [3]')
+    result = search(open_source("digits"), Budget(parameters=700), space=space, points=5, out=tmp_path / "out")
     assert result.winner.network == "mlp:hidden=8"
 
 
 def test_a_search_whose_time_is_over_trains_one_network_and_says_that_it_is_not_trained_fully(tmp_path: Path) -> None:
-    result = search("digits", Budget(parameters=3_000, minutes=0.001), out=tmp_path / "out")
-    assert len(result.trials) == 1
+    result = search("digits", Budget(parameters=3_000, minutes=0.02), out=tmp_path / "out")
+    assert result.trials
     assert any("epochs of a full training" in note for note in result.notes)
 
 
-def test_a_network_that_diverges_is_left_out_and_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "pennyweight.plan.search.default_recipe",
-        lambda graph, images: Recipe(
-            epochs=12,
-            validation=0.2,
-            optimizer="nesterov",
-            learning_rate=100 if "mlp" in graph.text else 0.02,
-            weight_decay=1,
-        ),
+def test_a_grid_trains_every_point_that_fits_once_and_as_its_recipe_says(tmp_path: Path) -> None:
+    text = '[networks.mlp]\nhidden = ["8", "16"]\n[recipe]\nepochs = [1, 2]\noptimizer = ["adamw", "sgd"]'
+    space = Space.from_toml(text)
+    result = search("digits", Budget(), space=space, sampler="grid", out=tmp_path / "out")
+    done = [entry for entry in result.trials if entry.trial.purpose != "repeat"]
+    assert [entry.trial.point.key for entry in done] == [point.key for point in space.grid()]
+    for entry in done:
+        assert entry.epochs == entry.trial.point.recipe["epochs"]
+
+
+def test_pictures_of_several_sizes_are_chosen_among(tmp_path: Path) -> None:
+    space = Space.from_toml('input = ["8x8x1", "5x5x1"]\n[networks.mlp]\nhidden = ["8"]\n[recipe]\nepochs = [1]')
+    result = search("digits", Budget(), space=space, sampler="grid", out=tmp_path / "out")
+    shapes = {Run.open(entry.run).read("settings.json")["input_shape"][0] for entry in result.trials}
+    assert shapes == {8, 5}
+    assert all(entry.test for entry in result.front)
+
+
+def test_two_workers_find_what_one_finds(tmp_path: Path) -> None:
+    space = Space.from_toml('[networks.mlp]\nhidden = ["8", "16", "32"]\n[recipe]\nepochs = [2]')
+    tables = []
+    for workers in (1, 2):
+        result = search("digits", Budget(), space=space, sampler="grid", workers=workers, out=tmp_path / str(workers))
+        tables.append(sorted((entry.network, str(entry.validation)) for entry in result.trials))
+    assert tables[0] == tables[1]
+
+
+def test_a_network_that_diverges_is_left_out_and_told_of(tmp_path: Path) -> None:
+    space = Space.from_toml(
+        '[networks.mlp]\nhidden = ["8"]\n[recipe]\nepochs = [4]\noptimizer = ["nesterov"]\nweight_decay = [1.0, 0.0]\nlearning_rate = [100.0]'
     )
-    result = search("digits", Budget(parameters=2_000, minutes=2), out=tmp_path / "out")
-    assert "mlp" not in result.winner.network
+    result = search("digits", Budget(), space=space, sampler="grid", out=tmp_path / "out")
+    assert result.winner.trial.point.recipe["weight_decay"] == 0.0
+    assert [entry.trial.state for entry in result.unfinished] == ["failed"]
     assert any(note.startswith("mlp:") and "left out" in note for note in result.notes)
 
 
-def test_a_full_training_that_turns_out_too_slow_is_stopped_and_can_be_resumed(tmp_path: Path) -> None:
-    def dawdle(progress: SearchProgress) -> None:
-        if progress.final and progress.training is not None:
-            time.sleep(max(0.0, progress.seconds_left + 0.3 * 12))
-
-    result = search("digits", Budget(parameters=700, minutes=0.2), out=tmp_path / "out", on_progress=dawdle)
-    [note] = [note for note in result.notes if "--resume" in note]
-    assert result.winner.run.name == "trial-01"
-    stopped = resume(Path(note.rpartition(" ")[2]))
-    assert stopped.epochs > result.winner.epochs
+def test_where_none_can_be_trained_the_reasons_are_told(tmp_path: Path) -> None:
+    space = Space.from_toml(
+        '[networks.mlp]\nhidden = ["8"]\n[recipe]\noptimizer = ["nesterov"]\nweight_decay = [1.0]\nlearning_rate = [100.0]'
+    )
+    with pytest.raises(TrainingError, match=r"none of the networks .* learning rate 100"):
+        search("digits", Budget(), space=space, sampler="grid", out=tmp_path / "out")
 
 
-def test_a_summary_that_cannot_be_written_is_a_run_error(tmp_path: Path) -> None:
+def test_words_that_are_not_known_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    for wrong in ({"trade": ("speed",)}, {"trade": ("latency",)}, {"sampler": "best"}, {"engine": "diesel"}):
+        with pytest.raises(UsageError):
+            search("digits", BUDGET, out=tmp_path / "out", **wrong)  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
+def test_latency_and_price_are_those_of_the_board(tmp_path: Path, space: Space) -> None:
+    board = find_board("nucleo-l4r5zi")
+    result = search(
+        "digits",
+        Budget.of(board),
+        board=board,
+        space=Space.from_toml('[networks.mlp]\nhidden = ["8"]\n[recipe]\nepochs = [1]'),
+        trade=("latency",),
+        points=1,
+        out=tmp_path / "out",
+    )
+    assert result.winner.cost.latency_ms == board.latency_ms(result.winner.cost.macs)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from pennyweight.core.budget import Budget
+from pennyweight.plan.search import resume_search, search
+from pennyweight.plan.space import Space
+folder = Path(sys.argv[1])
+if (folder / "search.json").exists():
+    resume_search(folder)
+else:
+    search("digits", Budget(), space=Space.from_toml(sys.argv[2]), points=5, out=folder)
+"""
+
+
+def started(folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", SCRIPT, str(folder), SMALL]
+    return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+
+def table(folder: Path) -> list[tuple[object, ...]]:
+    """What a search did, without what differs from one time to the next."""
+    kept = json.loads((folder / "search.json").read_text(encoding="utf-8"))
+    rows = sorted((*kept["trials"], *kept["unfinished"]), key=lambda row: row["number"])
+    return [
+        (row["number"], row["network"], row["state"], row["purpose"], row["epochs"], row["seed"], row["accuracies"])
+        for row in rows
+    ]
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_again_and_again_ends_with_the_table_of_an_undisturbed_one(tmp_path: Path) -> None:
+    assert started(tmp_path / "whole").wait(timeout=200) == 0
+    wanted = table(tmp_path / "whole")
+    folder, kills = tmp_path / "killed", 0
+    while True:
+        process = started(folder)
+        seen = len(list(folder.glob("trial-*/results.json")))
+        try:
+            while process.poll() is None and kills < 4:
+                if len(list(folder.glob("trial-*/results.json"))) > seen:
+                    time.sleep(0.1 * kills)
+                    process.kill()
+                    kills += 1
+                    break
+                time.sleep(0.01)
+            code = process.wait(timeout=200)
+        finally:
+            process.kill()
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+    assert kills == 4
+    assert table(folder) == wanted
+
+
+def test_ctrl_c_once_ends_a_search_with_the_best_so_far_which_can_be_resumed(tmp_path: Path) -> None:
+    def interrupt(progress: SearchProgress) -> None:
+        if len(progress.trials) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    space = Space.from_toml(SMALL)
+    result = search("digits", Budget(), space=space, points=6, out=tmp_path / "out", on_progress=interrupt)
+    assert len(result.trials) == 2
+    assert any("interrupted" in note for note in result.notes)
+    assert result.winner.test is not None
+    resumed = resume_search(tmp_path / "out")
+    assert len({entry.trial.point.key for entry in resumed.trials}) == 6
+    assert [entry.run.name for entry in resumed.trials][:2] == [entry.run.name for entry in result.trials]
+
+
+def test_ctrl_c_twice_ends_a_search_at_once(tmp_path: Path) -> None:
+    def interrupt(progress: SearchProgress) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        search("digits", Budget(), space=Space.from_toml(SMALL), points=6, out=tmp_path / "out", on_progress=interrupt)
+
+
+def interrupted(folder: Path) -> Path:
+    """A search that was killed before its first trial had ended."""
+
+    def stop(progress: SearchProgress) -> None:
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        search("digits", Budget(), space=Space.from_toml(SMALL), points=2, out=folder, on_progress=stop)
+    return folder
+
+
+def test_a_search_of_other_images_or_of_another_journal_is_not_resumed(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path / "one")
+    images = open_source("digits")
+    other = replace(images, learning=images.learning.take(images.learning.labels.argsort()[:900]))
+    with pytest.raises(RunError, match="not the ones"):
+        resume_search(folder, other)
+    facts = json.loads((folder / "search.json").read_text(encoding="utf-8"))
+    facts["plan"]["seed"] = 5
+    (folder / "search.json").write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(RunError, match="its plan differs"):
+        resume_search(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"plan": 3}', '{"plan": {"space": 1}}'])
+def test_a_damaged_search_folder_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "search.json").write_text(content, encoding="utf-8")
+    with pytest.raises(RunError):
+        resume_search(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_a_run_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="file cannot be written"):
         search("digits", Budget(parameters=700, minutes=0.05), out=tmp_path / "file")
-
-    def block(progress: SearchProgress) -> None:
-        (tmp_path / "out" / "search.json" / "taken").mkdir(parents=True, exist_ok=True)
-
-    with pytest.raises(RunError, match=r"search\.json cannot be written"):
-        search("digits", Budget(parameters=700, minutes=0.05), out=tmp_path / "out", on_progress=block)

@@ -33,7 +33,7 @@ def compared(name: str, test: Accuracy | None, opened: int = 0, photos: Accuracy
         test=test,
         photos=photos,
         opened=opened,
-        timing=Timing(0.456, 64, 0.0123, 2, "cpu"),
+        timing=Timing(0.456, 64, 0.0123, 2, "cpu", (0.444, 0.888), (0.0122, 0.0129)),
         fingerprint="f",
     )
 
@@ -73,8 +73,9 @@ def test_every_figure_is_there_in_a_terminal_of_any_width(printed: Printed, widt
         "74.22 KiB",
         "1.09 KiB",
         "1.23",
-        "0.456",
-        "0.0123",
+        "0.456 (0.444 … 0.888)",
+        "0.0123 (0.0122 … 0.0129)",
+        "the times per image of runs/a, runs/b, runs/c, runs/d with spaces are unsteady",
         "on cpu with 2 threads",
         "6 only runs/a got right, 2 only runs/b: no difference that these 359 images can show (p = 0.29)",
         "runs/e was left out",

@@ -64,14 +64,14 @@ def test_every_text_is_quoted_and_no_number_is(tmp_path: Path) -> None:
 
 def test_every_key_has_a_column_and_what_is_unknown_is_empty(tmp_path: Path) -> None:
     rows = [
-        {"a": 1, "test_interval": [0.25, 0.5], "shape": (8, 8, 1)},
+        {"a": 1, "test_interval": [0.25, 0.5], "ms_quartiles": (1.5, 2.5), "shape": (8, 8, 1)},
         {"b": None, "test_interval": None, "fits": True},
     ]
     write_csv(tmp_path / "new" / "a.csv", rows)
     assert table(tmp_path / "new" / "a.csv") == [
-        ["a", "test_interval_low", "test_interval_high", "shape", "b", "fits"],
-        ["1", "0.25", "0.5", "8x8x1", "", ""],
-        ["", "", "", "", "", "True"],
+        ["a", "test_interval_low", "test_interval_high", "ms_quartiles_low", "ms_quartiles_high", "shape", "b", "fits"],
+        ["1", "0.25", "0.5", "1.5", "2.5", "8x8x1", "", ""],
+        ["", "", "", "", "", "", "", "True"],
     ]
 
 

@@ -32,6 +32,7 @@ def evaluation(classes: int, wrong: int = 3, name: str = "c{}") -> Evaluation:
         source="digits",
         part="test",
         accuracy=Accuracy((100 - wrong) * classes, 100 * classes),
+        not_blank=None,
         loss=0.25,
         class_names=names,
         confusion=confusion,
@@ -41,7 +42,7 @@ def evaluation(classes: int, wrong: int = 3, name: str = "c{}") -> Evaluation:
         reliability=bins,
         mistakes=(),
         photos=(),
-        timing=Timing(0.25, 128, 0.0123456, 2, "cpu"),
+        timing=Timing(0.25, 128, 0.0123456, 2, "cpu", (0.24, 0.27), (0.0121, 0.013)),
         seconds_per_epoch=12.5,
         notes=(),
         kept=Path("runs/a/evaluations/test.json"),
@@ -122,8 +123,21 @@ def test_each_class_has_its_figures_and_of_many_the_weakest_are_shown(printed: P
 
 def test_the_time_says_that_it_was_measured_here_with_how_many_threads(printed: Printed) -> None:
     page = " ".join(printed(evaluation_report(evaluation(4), 120), 120).split())
-    assert "0.250 ms alone, 0.0123 ms in batches of 128; measured on this machine, cpu, 2 threads" in page
+    assert "0.25 ms (0.24 … 0.27 ms) alone, 0.0123 ms (0.0121 … 0.013 ms) in batches of 128: medians and" in page
+    assert "measured on this machine, cpu, 2 threads" in page
     assert "12.50 s an epoch" in page
+    assert "unsteady" not in page
+
+
+def test_times_whose_quartiles_lie_far_apart_are_called_unsteady(printed: Printed) -> None:
+    restless = replace(evaluation(4), timing=Timing(0.25, 128, 0.01, 2, "cpu", (0.2, 0.4), (0.01, 0.01)))
+    assert "2 threads; unsteady" in " ".join(printed(evaluation_report(restless, 120), 120).split())
+
+
+def test_photos_in_which_nothing_was_found_have_a_figure_without_them(printed: Printed) -> None:
+    found = replace(evaluation(4), not_blank=Accuracy(5, 6))
+    assert f"without blank ones {Accuracy(5, 6)}" in " ".join(printed(evaluation_report(found, 120), 120).split())
+    assert "blank" not in printed(evaluation_report(evaluation(4), 120), 120)
 
 
 @pytest.mark.parametrize("width", [80, 120])

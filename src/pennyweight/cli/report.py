@@ -27,12 +27,15 @@ def report(
     worst mistakes, where MACs and memory go, and how it was made. Images and the sealed test part stay closed.
     """
     from pennyweight.report.html.page import write_report
+    from pennyweight.report.terminal import output, show_message
 
-    written = write_report(paths, out)
+    warnings: list[str] = []
+    written = write_report(paths, out, on_warning=warnings.append)
     if json:
-        print_json({"report": str(written), "report_bytes": written.stat().st_size})
+        print_json({"report": str(written), "report_bytes": written.stat().st_size, "warnings": warnings})
     else:
         from pennyweight.core.text import visible
-        from pennyweight.report.terminal import output
 
         output().print(visible(written), soft_wrap=True)
+    for warning in warnings:
+        show_message(f"warning: {warning}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
-from pennyweight.cli.options import AsJson, CsvFile, DataDir, Device, Input, Source
+from pennyweight.cli.options import AsJson, CsvFile, DataDir, Device, Input
 from pennyweight.cli.output import print_json
 from pennyweight.core.errors import UsageError
 
@@ -16,7 +16,14 @@ Quantity = TypeVar("Quantity", int, float)
 
 
 def search(
-    source: Source,
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Images, as `pennyweight data` takes them: a set's name, a folder, an .npz, hf:owner/name.",
+            show_default=False,
+        ),
+    ] = None,
     board: Annotated[
         str | None,
         typer.Option("--board", metavar="BOARD", help="Its flash and RAM are limits (see pennyweight boards)."),
@@ -39,27 +46,79 @@ def search(
     minutes: Annotated[
         str | None, typer.Option("--minutes", metavar="TIME", help="How long to search: 3, 90s, 1h30m; else 5 minutes.")
     ] = None,
+    space: Annotated[
+        str,
+        typer.Option("--space", metavar="NAME|FILE", help="What may be chosen: a space by name, or a TOML of yours."),
+    ] = "default",
+    show_space: Annotated[
+        bool, typer.Option("--show-space", help="Print the space as TOML, to edit and give to --space.")
+    ] = False,
+    trade: Annotated[
+        str, typer.Option("--trade", metavar="COSTS", help="Costs of the front: macs, flash, ram, parameters, latency.")
+    ] = "macs,flash,ram",
+    sampler: Annotated[
+        str, typer.Option("--sampler", metavar="NAME", help="One of front, tpe, nsga2; random and grid train plainly.")
+    ] = "front",
+    networks: Annotated[
+        int | None,
+        typer.Option("--networks", metavar="COUNT", help="End after so many networks, whatever time it takes.", min=1),
+    ] = None,
+    rungs: Annotated[
+        int,
+        typer.Option(
+            "--rungs",
+            metavar="COUNT",
+            help="Height of the ladder of short trainings; 1 has none, 0 asks the time.",
+            min=0,
+            max=5,
+        ),
+    ] = 0,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="COUNT", help="Trainings at a time on this machine.", min=1)
+    ] = None,
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="NAME", help="One of auto, here, processes, ray.")
+    ] = "auto",
+    ray_address: Annotated[
+        str | None,
+        typer.Option("--ray-address", metavar="ADDRESS", help="Of a running Ray cluster; else a local one."),
+    ] = None,
+    storage: Annotated[
+        str, typer.Option("--storage", metavar="URL", help="Keep the trials in this Optuna storage, not in a file.")
+    ] = "",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FOLDER", help="Where the runs go; else a new one under runs/.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="FOLDER", help="Go on with the search in this folder.")
     ] = None,
     seed: Annotated[
         int, typer.Option("--seed", metavar="NUMBER", help="What the draw and the trainings follow from.", min=0)
     ] = 0,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write event files of every training.")] = False,
     input: Input = None,
     data_dir: DataDir = None,
     device: Device = "auto",
     csv: CsvFile = None,
     json: AsJson = False,
 ) -> None:
-    """The most accurate network that a budget allows.
+    """The most accurate network that a budget allows, and what else is possible.
 
-    Only networks that are known to fit are trained: each shortly, the best fully. Out come the winner, the front
-    (what no other network beats on every axis), all that was tried, and a report to open in a browser.
+    Only networks that are known to fit are trained: many shortly, the best fully. Out come the winner, the front
+    (what no other network beats), all that was tried, and a report to open in a browser. Ctrl-C ends it with the best
+    so far; killed, it goes on with --resume.
     """
     from pennyweight.core import units
     from pennyweight.core.board import find_board
     from pennyweight.core.budget import Budget
+    from pennyweight.plan.space import Space
 
+    chosen_space = Space.named(space)
+    if show_space:
+        typer.echo(chosen_space.text)
+        return
+    if (source is None) == (resume is None):
+        raise UsageError("name the images to search with, or a search to --resume", hint="pennyweight search mnist")
     if board is None and (latency is not None or price is not None):
         raise UsageError("--latency and --price are those of a board", hint="add --board (see pennyweight boards)")
     chosen = find_board(board) if board is not None else None
@@ -75,33 +134,61 @@ def search(
     )
     input_shape = units.parse_shape(input, "--input") if input is not None else None
 
+    from pennyweight.plan.search import resume_search
     from pennyweight.plan.search import search as search_networks
+    from pennyweight.report.html.page import write_report
     from pennyweight.report.progress import SearchDisplay
     from pennyweight.report.terminal import output, show_message
 
+    folder = resume
+
+    def begin(path: Path, chosen: Sequence[str]) -> None:
+        nonlocal folder
+        folder = path
+        for line in (f"search in {path}", *chosen):
+            show_message(line)
+
     try:
         with SearchDisplay() as display:
-            found = search_networks(
-                source,
-                budget,
-                board=chosen,
-                out=out,
-                seed=seed,
-                input_shape=input_shape,
-                data_dir=data_dir,
-                device=device,
-                on_download=display.download,
-                on_progress=display,
-            )
+            if resume is not None:
+                found = resume_search(
+                    resume,
+                    workers=workers,
+                    engine=engine,
+                    ray_address=ray_address,
+                    storage=storage,
+                    data_dir=data_dir,
+                    on_begin=begin,
+                    on_progress=display,
+                )
+            else:
+                assert source is not None
+                found = search_networks(
+                    source,
+                    budget,
+                    board=chosen,
+                    space=chosen_space,
+                    trade=tuple(word.strip() for word in trade.split(",") if word.strip()),
+                    sampler=sampler,
+                    points=networks,
+                    rungs=rungs,
+                    workers=workers,
+                    engine=engine,
+                    ray_address=ray_address,
+                    storage=storage,
+                    out=out,
+                    seed=seed,
+                    input_shape=input_shape,
+                    data_dir=data_dir,
+                    device=device,
+                    tensorboard=tensorboard,
+                    on_download=display.download,
+                    on_begin=begin,
+                    on_progress=display,
+                )
     except KeyboardInterrupt:
-        run = display.last_run
-        show_message(
-            f"interrupted; each trial is a whole run in {run.parent}: pennyweight evaluate {run}"
-            if run
-            else "interrupted"
-        )
+        show_message(f"interrupted; pennyweight search --resume {folder} goes on" if folder else "interrupted")
         raise typer.Exit(130) from None
-    from pennyweight.report.html.page import write_report
 
     if json:
         print_json(found.as_json())
@@ -113,7 +200,7 @@ def search(
     if csv is not None:
         from pennyweight.report.csv import write_csv
 
-        write_csv(csv, [entry.as_json() for entry in found.trials])
+        write_csv(csv, [entry.as_json() for entry in (*found.trials, *found.unfinished)])
     show_message(f"report: {write_report([found.winner.run.parent])}")
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from pennyweight.core.board import Board
+from pennyweight.core.board import CORES, Board, boards
 from pennyweight.core.errors import UsageError, unknown
+from pennyweight.core.units import format_minutes
 
 
 class Limit(NamedTuple):
@@ -93,11 +94,19 @@ class Budget:
     def of(board: Board | None = None, **limits: float | None) -> Budget:
         """A board's flash and RAM as limits; `limits` that are given (not None) stand in their place or join them.
 
-        Raises UsageError for a limit that is not known, or not a number above zero.
+        Raises UsageError for a limit that is not known, or not a number above zero, and for a latency on a board whose
+        speed nobody measured: no network would be known to keep it.
         """
         for name in limits:
             if name not in LIMITS:
                 raise unknown("limit", name, LIMITS)
+        if board and limits.get("latency_ms") is not None and board.latency_ms(1) is None:
+            measured = [each.key for each in boards().values() if each.latency_ms(1) is not None]
+            raise UsageError(
+                f"no latency on {board.key} can be promised: the cycles per MAC of its core, {CORES[board.core].name}, "
+                "are unknown",
+                hint=f"leave the latency out, or take a board whose speed is known: {', '.join(measured)}",
+            )
         whole = {"flash_bytes": board.flash_bytes, "ram_bytes": board.ram_bytes} if board else {}
         given = {name: value for name, value in limits.items() if value is not None}
         return Budget(**(whole | given))  # type: ignore[arg-type]  # the constructor judges whole and positive
@@ -152,6 +161,7 @@ def nearest(candidates: Sequence[Sequence[Excess]]) -> tuple[int, Excess] | None
 
 
 def _say(value: float, unit: str) -> str:
+    if unit == "minutes":
+        return format_minutes(value)
     number = f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if value >= 10_000 else f"{value:.6g}"
-    one = number == "1" and unit in ("bytes", "minutes")
-    return f"{number} {unit.removesuffix('s') if one else unit}".rstrip()
+    return f"{number} {'byte' if (number, unit) == ('1', 'bytes') else unit}".rstrip()

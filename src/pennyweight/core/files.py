@@ -94,6 +94,34 @@ def writing(path: Path) -> Iterator[Path]:
         ) from error
 
 
+@contextmanager
+def held_alone(path: Path) -> Iterator[None]:
+    """Holds the file at `path`, which is made where it is missing, against every other process, dead ones excepted.
+
+    Raises RunError where another process holds it.
+    """
+    with writing(path), path.open("ab") as file:
+        try:
+            _lock(file.fileno())
+        except OSError as error:
+            raise RunError(
+                f"another process is at work in {path.parent}", hint="let it end, or choose another folder"
+            ) from error
+        yield
+
+
+def _lock(descriptor: int) -> None:
+    """Lock an open file until it is closed or the process ends. Raises OSError where it is locked."""
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _lives(draft: str) -> bool:
     """Whether the process that began a draft may be at work on it still."""
     named = re.search(rf"\.(\d+)\.[0-9a-f]{{8}}{re.escape(DRAFT)}$", draft)

@@ -207,6 +207,16 @@ def format_milliseconds(milliseconds: float) -> str:
     return f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:.0f} s"
 
 
+def format_milliseconds_range(lower: float, upper: float) -> str:
+    """A range of latencies for people, the unit once where both have the same.
+
+    >>> format_milliseconds_range(0.83, 0.914), format_milliseconds_range(990, 1210)
+    ('0.83 … 0.914 ms', '990 ms … 1.21 s')
+    """
+    low, high = format_milliseconds(lower), format_milliseconds(upper)
+    return f"{low.removesuffix(high[high.index(' ') :])} … {high}"
+
+
 def parse_shape(text: str, argument: str = "shape") -> tuple[int, int, int]:
     """`(height, width, channels)`; one channel where none is said. Raises UsageError that names `argument`.
 

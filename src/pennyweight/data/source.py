@@ -123,7 +123,11 @@ def open_source(
 def _shaped(images: LabelledImages, source: str, input_shape: Shape | None) -> LabelledImages:
     """The images with the text that opens them again, every picture of `input_shape` if one is told."""
     reopens = source if source in NAMES or source.startswith("hf:") else str(Path(source).expanduser().resolve())
-    images = dataclasses.replace(images, source=reopens)
+    return images_at(dataclasses.replace(images, source=reopens), input_shape)
+
+
+def images_at(images: LabelledImages, input_shape: Shape | None) -> LabelledImages:
+    """The same images with every picture brought to `input_shape`; None leaves them as they are."""
     if input_shape is None or images.input_shape == input_shape:
         return images
     before, after = ("x".join(map(str, shape)) for shape in (images.input_shape, input_shape))

@@ -243,6 +243,12 @@ def _limits(facts: _Facts) -> Iterator[str]:
     for part in ("test", "validation"):
         if kept := facts.evaluations.get(part):
             yield from _limits_of(part, kept)
+    for name, kept in facts.evaluations.items():
+        if name not in OWN_PARTS and kept.not_blank is not None:
+            yield (
+                f"Nothing was found in {kept.accuracy.n - kept.not_blank.n:,} of the {kept.accuracy.n:,} photos of "
+                f"{escaped(kept.source)}; without them the accuracy is {kept.not_blank}."
+            )
     if not any(name not in OWN_PARTS for name in facts.evaluations):
         yield "Pictures from elsewhere were not tried: how well it does on other cameras or places is not known."
     if not any(evaluation.timing for evaluation in facts.evaluations.values()):

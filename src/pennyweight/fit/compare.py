@@ -17,12 +17,14 @@ from pennyweight.core.files import read_within
 from pennyweight.core.run import SEARCH, SETTINGS, TEXT_MAX_BYTES, Run
 from pennyweight.core.shown import Shown
 from pennyweight.core.text import visible
+from pennyweight.core.units import counted
 from pennyweight.core.version import VERSION
 from pennyweight.data.images import LabelledImages
 from pennyweight.data.source import NAMED, found_sets
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.device import choose_device
-from pennyweight.fit.evaluate import Evaluation, evaluate, seconds_per_epoch
+from pennyweight.fit.epoch_time import seconds_per_epoch
+from pennyweight.fit.evaluate import Evaluation, evaluate
 from pennyweight.fit.kept import KeptEvaluation, kept_evaluations
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.timing import Timing, measure
@@ -83,7 +85,7 @@ class ComparedRun:
             "seconds_per_epoch": self.seconds_per_epoch,
             **accuracies,
             "test_openings": self.opened,
-            **asdict(self.timing),
+            **self.timing.as_json(),
         }
 
 
@@ -174,6 +176,7 @@ def compare(
         look.notes.append(
             "the runs were trained on different images, so their accuracies are answers to different tests"
         )
+    look.notes += _photos_apart(answers)
     differences = tuple(_differences(answers))
     if len(differences) > len({(each.part, each.a) for each in differences}):
         look.notes.append(
@@ -267,10 +270,17 @@ class _Look:
         if self._photos is None:
             return None
         try:
-            return evaluate(run.folder, str(self._photos.resolve()), part="all", device=self._device)
+            found = evaluate(run.folder, str(self._photos.resolve()), part="all", device=self._device)
         except PennyweightError as error:
             self.notes.append(f"{run.folder}: the photos could not be answered: {error}")
             return None
+        if found.not_blank is not None:
+            blank = found.accuracy.n - found.not_blank.n
+            self.notes.append(
+                f"{run.folder}: nothing was found in {blank:,} of {counted(found.accuracy.n, 'photo')}; "
+                f"without them its accuracy is {found.not_blank}"
+            )
+        return found
 
     def _images_of(self, run: Run) -> LabelledImages:
         settings, opened = run.read(SETTINGS), self._images
@@ -307,6 +317,19 @@ def _expanded(folders: Sequence[Path], notes: list[str]) -> Iterator[Path]:
 
 def _answers(run: ComparedRun, part: str, kept: KeptEvaluation) -> _Answers:
     return _Answers(run, part, (kept.fingerprint, kept.labels.tobytes()), kept.labels == kept.answers)
+
+
+def _photos_apart(answers: Sequence[_Answers]) -> Iterator[str]:
+    """What a reader must know of answers to the photos between which no difference is tested."""
+    groups: dict[tuple[str, bytes], list[str]] = {}
+    for each in answers:
+        if each.part == "photos":
+            groups.setdefault(each.images, []).append(str(each.run.run))
+    if len(groups) > 1:
+        yield (
+            "the photos were brought to different shapes, geometries or classes, so their answers are tested only "
+            f"within each of: {'; '.join(map(', '.join, groups.values()))}"
+        )
 
 
 def _differences(answers: Sequence[_Answers]) -> Iterator[Difference]:

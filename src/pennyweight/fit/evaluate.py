@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch.nn.functional as F
 
 from pennyweight.core.errors import DataError, RunError, UsageError
@@ -30,6 +30,7 @@ from pennyweight.fit.card import write_card
 from pennyweight.fit.class_figures import ClassFigures, class_figures
 from pennyweight.fit.contact_sheet import contact_sheet
 from pennyweight.fit.device import choose_device, out_of_memory_told
+from pennyweight.fit.epoch_time import seconds_per_epoch
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.predict import as_tensor
 from pennyweight.fit.timing import Timing, measure
@@ -74,15 +75,17 @@ class Evaluation(Shown):
     """How well a network answered: `confusion[true][answered]` counts images, `opened` looks at the test part.
 
     `mistakes` are the wrong answers of most confidence, that of most first; `photos` are all answers where the images
-    are a user's own photos. `seconds_per_epoch` is what an epoch of the training took, the median. `kept` is the file
-    in the run folder that holds all this, `contact_sheet` the one that shows the photos, or else the mistakes; None
-    where there are none.
+    are a user's own photos, and `not_blank` the accuracy on those in which something was found, None where that is all
+    of them or none. `seconds_per_epoch` is what an epoch of the training took, the median. `kept` is the file in the
+    run folder that holds all this, `contact_sheet` the one that shows the photos, or else the mistakes; None where
+    there are none.
     """
 
     run: Path
     source: str
     part: str
     accuracy: Accuracy
+    not_blank: Accuracy | None
     loss: float
     class_names: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
@@ -108,6 +111,7 @@ class Evaluation(Shown):
             "correct": self.accuracy.correct,
             "interval": list(self.accuracy.interval),
             "n": self.accuracy.n,
+            "not_blank": None if self.not_blank is None else asdict(self.not_blank),
             "loss": self.loss,
             "classes": list(self.class_names),
             "confusion": [list(row) for row in self.confusion],
@@ -203,6 +207,7 @@ def evaluate(
         source=images.name,
         part=asked,
         accuracy=Accuracy(int(right.sum()), len(chosen)),
+        not_blank=_not_blank(right, images.blank) if isinstance(images, Photos) else None,
         loss=float(F.cross_entropy(out, labels)),
         class_names=network.class_names,
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
@@ -300,11 +305,9 @@ def _labels_as(class_names: Sequence[str], images: LabelledImages | Photos, part
     return Part(part.images, order[part.labels])
 
 
-def seconds_per_epoch(curves: Iterable[Any]) -> float | None:
-    """What an epoch of a training took, the median of those whose time is known; None where none is."""
-    known = [row.get("seconds") for row in curves if isinstance(row, Mapping)]
-    clocked = [each for each in known if isinstance(each, int | float) and 0 < each < math.inf]
-    return float(median(clocked)) if clocked else None
+def _not_blank(right: npt.NDArray[np.bool_], blank: npt.NDArray[np.bool_]) -> Accuracy | None:
+    """The accuracy on the photos that are not blank; None where that is all of them or none."""
+    return Accuracy(int(right[~blank].sum()), int((~blank).sum())) if blank.any() and not blank.all() else None
 
 
 def _first(answers: Iterable[Answer]) -> tuple[Answer, ...]:

@@ -14,7 +14,7 @@ from pennyweight.core.text import visible
 from pennyweight.data.images import Labels
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.class_figures import ClassFigures
-from pennyweight.fit.timing import Timing
+from pennyweight.fit.timing import Quartiles, Timing
 
 OWN_PARTS = ("train", "validation", "test")
 """The names of the evaluations of a run's own images; others are those of other sources."""
@@ -33,6 +33,7 @@ class KeptEvaluation:
     source: str
     part: str
     accuracy: Accuracy
+    not_blank: Accuracy | None
     loss: float | None
     per_class: tuple[ClassFigures, ...]
     calibration_error: float | None
@@ -55,6 +56,7 @@ class KeptEvaluation:
             source=_text(facts, "source"),
             part=_text(facts, "part"),
             accuracy=accuracy,
+            not_blank=None if facts.get("not_blank") is None else _not_blank(facts["not_blank"], accuracy),
             loss=_number(facts, "loss"),
             per_class=tuple(map(_class_figures, _objects(facts, "per_class"))),
             calibration_error=_number(facts, "calibration_error", most=1),
@@ -77,6 +79,15 @@ def kept_evaluations(run: Run, left_out: list[str]) -> dict[str, KeptEvaluation]
     return found
 
 
+def _not_blank(facts: object, whole: Accuracy) -> Accuracy:
+    if not isinstance(facts, Mapping):
+        raise ValueError("its not_blank is no JSON object")
+    part = Accuracy(_whole(facts, "correct"), _whole(facts, "n", least=1))
+    if part.n >= whole.n or part.correct > whole.correct:
+        raise ValueError(f"not_blank, {part}, is no part of {whole}")
+    return part
+
+
 def _class_figures(facts: Mapping[str, Any]) -> ClassFigures:
     return ClassFigures(
         name=_text(facts, "name"),
@@ -93,7 +104,26 @@ def _timing(facts: object) -> Timing:
     alone, at_best = _number(facts, "batch1_ms"), _number(facts, "best_batch_ms_per_image")
     if alone is None or at_best is None:
         raise ValueError("its timing has no times")
-    return Timing(alone, _whole(facts, "best_batch"), at_best, _whole(facts, "threads"), _text(facts, "device"))
+    return Timing(
+        batch1_ms=alone,
+        best_batch=_whole(facts, "best_batch"),
+        best_batch_ms_per_image=at_best,
+        threads=_whole(facts, "threads"),
+        device=_text(facts, "device"),
+        batch1_ms_quartiles=_quartiles(facts, "batch1_ms_quartiles"),
+        best_batch_ms_per_image_quartiles=_quartiles(facts, "best_batch_ms_per_image_quartiles"),
+    )
+
+
+def _quartiles(facts: Mapping[str, Any], name: str) -> Quartiles | None:
+    match facts.get(name):
+        case None:
+            return None
+        case [lower, upper]:
+            low, high = _number({name: lower}, name), _number({name: upper}, name)
+            if low is not None and high is not None and low <= high:
+                return low, high
+    raise ValueError(f"{name} are no two numbers in order")
 
 
 def _text(facts: Mapping[str, Any], name: str) -> str:

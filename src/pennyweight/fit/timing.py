@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from statistics import median
+from statistics import quantiles
 from time import perf_counter
 from typing import Any
 
@@ -27,20 +27,41 @@ REPEATS = 5, 100
 BATCH_MAX = 1024
 """The largest batch that is tried; evaluation sends as many at once."""
 
+UNSTEADY = 0.25
+"""Quartiles that are further apart than this share of their median tell of other work on the machine."""
+
+Quartiles = tuple[float, float]
+"""What a quarter of the repeats, and what three quarters of them, did not exceed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Medians of many answers, from uint8 pixels to logits, after warming up, with `threads` threads on `device`."""
+    """Medians of many answers, from uint8 pixels to logits, after warming up, with `threads` threads on `device`.
+
+    The quartiles beside each median are None where an older version did not keep them.
+    """
 
     batch1_ms: float
     best_batch: int
     best_batch_ms_per_image: float
     threads: int
     device: str
+    batch1_ms_quartiles: Quartiles | None = None
+    best_batch_ms_per_image_quartiles: Quartiles | None = None
+
+    @property
+    def unsteady(self) -> bool:
+        """Whether the repeats of one of the two disagree by more than UNSTEADY."""
+        both = (
+            (self.batch1_ms, self.batch1_ms_quartiles),
+            (self.best_batch_ms_per_image, self.best_batch_ms_per_image_quartiles),
+        )
+        return any(quartiles and quartiles[1] - quartiles[0] > UNSTEADY * median for median, quartiles in both)
 
     def as_json(self) -> dict[str, Any]:
         """The result as JSON types."""
-        return asdict(self)
+        facts = {name: list(told) if isinstance(told, tuple) else told for name, told in asdict(self).items()}
+        return facts | {"times_unsteady": self.unsteady}
 
 
 @torch.inference_mode()
@@ -58,26 +79,32 @@ def measure(network: TrainedNetwork, images: Pixels) -> Timing:
         return lambda: network.module(pixels.to(network.device).float().sub_(mean).mul_(scale)).cpu()
 
     began = perf_counter()
-    per_image = {1: _seconds(answer(1), 2 * SHARE * SECONDS)}
+    per_image = {1: _quartiles_ms(answer(1), 2 * SHARE * SECONDS)}
     batch = 2
     while batch <= BATCH_MAX:
-        expected = (REPEATS[0] + 1) * batch * per_image[batch // 2]
-        if perf_counter() - began + expected > SECONDS:
+        expected_ms = (REPEATS[0] + 1) * batch * per_image[batch // 2][1]
+        if perf_counter() - began + expected_ms / 1e3 > SECONDS:
             break
-        per_image[batch] = _seconds(answer(batch), SHARE * SECONDS) / batch
+        per_image[batch] = [each / batch for each in _quartiles_ms(answer(batch), SHARE * SECONDS)]
         batch *= 2
-    best = min(per_image, key=lambda batch: per_image[batch])
+    best = min(per_image, key=lambda batch: per_image[batch][1])
+    (alone_lower, alone, alone_upper), (lower, median, upper) = per_image[1], per_image[best]
     return Timing(
-        batch1_ms=1e3 * per_image[1],
+        batch1_ms=alone,
         best_batch=best,
-        best_batch_ms_per_image=1e3 * per_image[best],
+        best_batch_ms_per_image=median,
         threads=torch.get_num_threads(),
         device=network.device.type,
+        batch1_ms_quartiles=(alone_lower, alone_upper),
+        best_batch_ms_per_image_quartiles=(lower, upper),
     )
 
 
-def _seconds(work: Callable[[], object], room: float) -> float:
-    """The median time of `work`, done as often as `room` seconds allow, within REPEATS; a first time does not count."""
+def _quartiles_ms(work: Callable[[], object], room: float) -> list[float]:
+    """Quartile, median and quartile of the time of `work` in ms, done as often as `room` seconds allow, within REPEATS.
+
+    A first time does not count.
+    """
     work()
     least, most = REPEATS
     times: list[float] = []
@@ -85,5 +112,5 @@ def _seconds(work: Callable[[], object], room: float) -> float:
     while len(times) < least or (len(times) < most and perf_counter() < ends):
         began = perf_counter()
         work()
-        times.append(perf_counter() - began)
-    return median(times)
+        times.append(1e3 * (perf_counter() - began))
+    return quantiles(times, n=4, method="inclusive")

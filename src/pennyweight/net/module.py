@@ -18,8 +18,6 @@ from pennyweight.net import ops
 from pennyweight.net.graph import INPUT, Graph, Layer
 from pennyweight.net.ops import Padding, Shape
 
-Arrays = dict[str, npt.NDArray[np.float32]]
-
 RESERVED = frozenset(dir(fx.GraphModule(nn.Module(), fx.Graph())))
 """Names that torch's modules keep for themselves."""
 
@@ -41,11 +39,6 @@ def to_module(graph: Graph, *, seed: int | None = None) -> fx.GraphModule:
     module = _Writer(graph).module()
     _initialise(graph, module, seed)
     return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def weights(module: nn.Module) -> Arrays:
-    """A copy of every parameter and running statistic: name -> contiguous float32 array."""
-    return {name: np.array(tensor.cpu().float().numpy(), order="C") for name, tensor in module.state_dict().items()}
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, npt.NDArray[Any] | Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""The Front: what nothing else beats on every axis."""
+"""The Front: what nothing else dominates; and how much of the plane it has won."""
 
 from __future__ import annotations
 
@@ -13,13 +13,42 @@ def front(points: Sequence[Sequence[float]]) -> list[int]:
     >>> front([(1, 5), (2, 2), (3, 3), (5, 1)])
     [0, 1, 3]
     """
-    return [
-        index
-        for index, point in enumerate(points)
-        if not any(_dominates(other, point) for other in points if other is not point)
-    ]
+    kept: list[int] = []
+    for index in sorted(range(len(points)), key=lambda index: tuple(points[index])):  # none dominates one before it
+        if not any(dominates(points[other], points[index]) for other in kept):
+            kept.append(index)
+    return sorted(kept)
 
 
-def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether `one` is nowhere worse than `other` and somewhere better."""
     pairs = list(zip(one, other, strict=True))
     return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+
+
+def hypervolume(points: Sequence[Sequence[float]], reference: Sequence[float]) -> float:
+    """The volume between `reference` and the points that are better on every axis (Zitzler and Thiele, 1998).
+
+    Exact, by cutting off one axis after the other (Fleischer 2003 calls it Lebesgue measure): of n points on d axes it
+    takes about n ** (d - 1) steps, which is nothing for a front of some dozens on up to four axes.
+
+    >>> hypervolume([(1, 3), (2, 2), (3, 1)], (4, 4))
+    6.0
+    """
+    inside = [tuple(point) for point in points if all(a < b for a, b in zip(point, reference, strict=True))]
+    return _volume(sorted(set(inside)), tuple(reference))
+
+
+def _volume(points: list[tuple[float, ...]], reference: tuple[float, ...]) -> float:
+    """Of points that are sorted by their first axis: slices along it, each the volume of the points before it."""
+    if not points:
+        return 0.0
+    if len(reference) == 1:
+        return float(reference[0] - points[0][0])
+    total = 0.0
+    for index, point in enumerate(points):
+        end = points[index + 1][0] if index + 1 < len(points) else reference[0]
+        if end > point[0]:
+            rest = sorted({other[1:] for other in points[: index + 1]})
+            total += (end - point[0]) * _volume([rest[at] for at in front(rest)], reference[1:])
+    return total

@@ -1,352 +1,273 @@
-"""`pennyweight search`: which network, among those that fit a budget, is the most accurate.
+"""`pennyweight search`: which network, among those that fit a budget, is the most accurate, and what else is possible.
 
-First form: a random draw from four families, every candidate costed before anything is trained, a short training each,
-and full ones for the best while the minutes last. What is chosen is chosen on the validation part; the sealed test
-part is opened once, in the end, for the networks on the Front.
+Here a search is begun, or gone on with; `plan/coordinator.py` does it. Every trial is in the journal before it begins
+and once it has ended, so that `resume_search` goes on wherever it was killed. What is chosen is chosen on the
+validation part; the sealed test part is opened once, in the end, for the networks on the Front.
 """
 
 from __future__ import annotations
 
-import random
-import time
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
-from pennyweight.core.board import Board
-from pennyweight.core.budget import Budget, nearest
-from pennyweight.core.errors import BudgetError, DataError, GraphError, RunError, TrainingError
-from pennyweight.core.files import write_json, writing
-from pennyweight.core.run import SEARCH
-from pennyweight.core.shown import Shown
+from pennyweight.core.board import Board, find_board
+from pennyweight.core.budget import Budget
+from pennyweight.core.errors import DataError, RunError, TrainingError, UsageError, unknown
+from pennyweight.core.files import held_alone, write_json, writing
+from pennyweight.core.run import SEARCH, fresh_folder
+from pennyweight.core.version import VERSION
 from pennyweight.data.images import LabelledImages
-from pennyweight.data.source import open_source
-from pennyweight.fit.accuracy import Accuracy
+from pennyweight.data.source import images_at, open_source
 from pennyweight.fit.defaults import default_recipe
 from pennyweight.fit.device import choose_device
-from pennyweight.fit.evaluate import evaluate
-from pennyweight.fit.loop import Progress
 from pennyweight.fit.pace import seconds_per_epoch
-from pennyweight.fit.train import train
-from pennyweight.net.cost import Cost, cost
-from pennyweight.net.graph import Graph
-from pennyweight.net.zoo import build_network, families
-from pennyweight.plan.front import front
-
-FAMILIES = ("mlp", "pooled-resnet", "separable", "bottleneck")
-"""The families that are drawn from: each has one dial that sets its size."""
+from pennyweight.plan.candidates import Candidate, Candidates
+from pennyweight.plan.clock import Clock
+from pennyweight.plan.coordinator import Coordinator, SearchProgress
+from pennyweight.plan.engines import engine_kind
+from pennyweight.plan.found import Search
+from pennyweight.plan.journal import Journal, without_password
+from pennyweight.plan.pace import Pace
+from pennyweight.plan.plan import Plan
+from pennyweight.plan.samplers import find_sampler
+from pennyweight.plan.schedule import FULL_SHARE, SCREENING_SHARE, Ladder
+from pennyweight.plan.space import Space
 
 MINUTES = 5.0
-"""How long a search takes where its budget does not tell."""
+"""How long a search takes where neither its budget nor a number of points ends it."""
 
-SCREENING_SHARE = 0.5
-"""Of the minutes, for the short trainings; the rest is the winner's full training."""
+TRADE = {
+    "macs": "macs",
+    "flash": "flash_bytes",
+    "ram": "ram_bytes",
+    "parameters": "parameters",
+    "latency": "latency_ms",
+}
+"""What accuracy may be traded against: word -> figure of a Cost."""
 
-TRIALS_MAX = 24
-TRIALS_AIM = 10
-"""Short trainings that the screening time is cut for; where they end sooner, there are more, up to the maximum."""
-
-EPOCHS_MIN = 5
-"""Fewer epochs do not tell networks apart: where time is short, fewer networks are tried instead."""
-
-FINAL_MARGIN = 0.85
-"""Of the time that is left, for a full training whose pace is known from its short one."""
-
-GRACE = 0.2
-"""Of the minutes, by which a training that turns out slower than its pace may overrun; then it is stopped."""
-
-SHORT_SHARE = 0.25
-"""Of the epochs of a full training, at most, for a short one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A network that may be tried, and what it costs in int8."""
-
-    graph: Graph
-    cost: Cost
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A network that was trained. `test` is None where the sealed test part was not opened for it."""
-
-    run: Path
-    network: str
-    validation: Accuracy
-    test: Accuracy | None
-    cost: Cost
-    epochs: int
-    seconds: float
-
-    def as_json(self) -> dict[str, Any]:
-        """The entry as JSON types; costs are those of int8, test figures None where the test part stayed sealed."""
-        return {
-            "run": str(self.run),
-            "network": self.network,
-            "test_accuracy": self.test.share if self.test else None,
-            "interval": list(self.test.interval) if self.test else None,
-            "n": self.test.n if self.test else None,
-            "validation_accuracy": self.validation.share,
-            "validation_interval": list(self.validation.interval),
-            "validation_n": self.validation.n,
-            "parameters": self.cost.parameters,
-            "macs": self.cost.macs,
-            "flash_bytes": self.cost.flash_bytes,
-            "ram_bytes": self.cost.ram_bytes,
-            "peak_ram_bytes": self.cost.peak_ram_bytes,
-            "latency_ms": self.cost.latency_ms,
-            "price_usd": self.cost.price_usd,
-            "epochs": self.epochs,
-            "seconds": round(self.seconds, 3),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Search(Shown):
-    """What a search found. `feasible` of `considered` networks fit the budget; each trial is one training."""
-
-    source: str
-    budget: Budget
-    board: Board | None
-    considered: int
-    feasible: int
-    minutes: float
-    trials: tuple[Entry, ...]
-    front: tuple[Entry, ...]
-    winner: Entry
-    notes: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """The result as JSON types."""
-        return {
-            "source": self.source,
-            "budget": {name: limit for name, limit in asdict(self.budget).items() if limit is not None},
-            "board": self.board.key if self.board else None,
-            "considered": self.considered,
-            "feasible": self.feasible,
-            "minutes": round(self.minutes, 3),
-            "trials": [entry.as_json() for entry in self.trials],
-            "front": [entry.as_json() for entry in self.front],
-            "winner": self.winner.as_json(),
-            "notes": list(self.notes),
-        }
-
-
-class _OutOfTimeError(Exception):
-    """The minutes are over while something still trains."""
-
-
-@dataclass(frozen=True, slots=True)
-class SearchProgress:
-    """Where a search stands; `training` is where the current training stands, None between two."""
-
-    network: str
-    trials: tuple[Entry, ...]
-    final: bool
-    seconds_left: float
-    training: Progress | None
+RESERVE_SHARE, RESERVE_MAX_S = 0.06, 20.0
+"""Of the minutes, at most so many seconds, for the evaluation of the Front in the end."""
 
 
 def search(
     source: str | LabelledImages,
-    budget: Budget,
+    budget: Budget | None = None,
     *,
     board: Board | None = None,
+    space: Space | None = None,
+    trade: Sequence[str] = ("macs", "flash", "ram"),
+    sampler: str = "front",
+    points: int | None = None,
+    rungs: int = 0,
+    inherit: bool = True,
+    workers: int | None = None,
+    engine: str = "auto",
+    ray_address: str | None = None,
+    storage: str = "",
     out: Path | None = None,
     seed: int = 0,
     input_shape: tuple[int, int, int] | None = None,
     data_dir: Path | None = None,
     device: str = "auto",
+    tensorboard: bool = False,
     on_download: Callable[[str, int, int], None] | None = None,
+    on_begin: Callable[[Path, Sequence[str]], None] | None = None,
     on_progress: Callable[[SearchProgress], None] | None = None,
 ) -> Search:
-    """The networks that were tried within about the budget's minutes, their Front, and the winner, trained fully.
+    """The networks that were tried within the budget's minutes, their Front, and the winner, trained fully.
 
     `budget` limits the network in int8 (`Budget.of(board, …)` takes a board's memory) and the minutes, which are 5
-    unless told; `board` gives latency and price.
-    The winner is the network of the best validation accuracy; its full training joins the trials. Each trial is a run
-    folder under `out`, a new one under `runs/` unless told, where `search.json` keeps what is done so far.
-    It cannot be resumed: what it trained stays in its run folders.
+    unless told or ended by a number of `points`; `board` gives latency and price. `space` is what may be chosen, the
+    default one unless told; `trade` names the costs that the Front trades accuracy against (words of TRADE). `rungs`
+    is the height of the ladder of screening: 1 trains each network fully, 0 is chosen by the time. `inherit` hands a
+    network's weights on to its longer training. Trials run on an engine: `here`, in `workers` `processes`, or on a
+    `ray` cluster. Each is a run folder in `out`, a new one under `runs/` unless told, beside the journal (or in the
+    Optuna `storage` of that URL) that `resume_search` goes on from. `on_begin` is told the folder, and in words what
+    was chosen for the caller.
     Raises BudgetError where no network fits: it names the nearest one and the limit in its way; TrainingError where
     none could be trained, DataError where there are too few images to choose by, RunError where `out` cannot be
-    written.
+    written, UsageError for words that are not known.
     """
-    began = time.perf_counter()
-    minutes = budget.minutes or MINUTES
+    budget = budget or Budget()
+    if points is None and budget.minutes is None and sampler != "grid":
+        budget = replace(budget, minutes=MINUTES)
+    if strangers := [word for word in trade if word not in TRADE]:
+        raise unknown("cost to trade accuracy against", strangers[0], TRADE)
+    engine_kind(engine, workers, ray_address)
+    if "latency" in trade and board is None:
+        raise UsageError("latency is that of a board", hint="add --board (see pennyweight boards)")
     if isinstance(source, str):
         images = open_source(source, data_dir=data_dir, input_shape=input_shape, on_download=on_download)
     else:
         images = source
-    considered = candidates(images.input_shape, images.classes, board)
-    feasible = [each for each in considered if not budget.excesses(each.cost.to_figures())]
-    if not feasible:
-        raise _impossible(budget, considered)
-    where = choose_device(device)
-    part, validation = images.split(default_recipe(feasible[0].graph, images).validation)
+    space = space or Space.named("default")
+    plan = Plan(
+        space=space.text,
+        budget=budget,
+        board=board.key if board else None,
+        trade=tuple(TRADE[word] for word in trade),
+        sampler=sampler,
+        points=points,
+        rungs=1 if find_sampler(sampler).plain and not rungs else rungs,
+        inherit=inherit,
+        seed=seed,
+        device=choose_device(device).type,
+        tensorboard=tensorboard,
+    )
+    candidates = Candidates(space, images.input_shape, images.classes, budget, board)
+    fitting = candidates.probe(Random(seed))
+    _, validation = images.split(default_recipe(fitting[0].graph, images).validation)
     if not len(validation):
         raise DataError(f"{images.name} has too few images to choose by: none are left for validation")
-    folder = _folder(out)
-    trials: list[Entry] = []
-
-    def left(share: float = 1.0) -> float:
-        return share * minutes * 60 - (time.perf_counter() - began)
-
-    def attempt(each: Candidate, epochs: int, title: str, *, final: bool = False) -> Entry:
-        def tell(training: Progress | None) -> None:
-            if trials and left() < -GRACE * minutes * 60:
-                raise _OutOfTimeError
-            if on_progress is not None:
-                on_progress(SearchProgress(each.graph.text, tuple(trials), final, left(), training))
-
-        tell(None)
-        recipe = replace(default_recipe(each.graph, images), epochs=epochs, seed=seed)
-        done = train(
-            images,
-            each.graph,
-            recipe=recipe,
-            out=folder / title,
-            device=device,
-            on_progress=tell,
-        )
-        assert done.validation is not None
-        return Entry(done.run, each.graph.text, done.validation, None, each.cost, done.epochs, done.seconds)
-
-    notes: list[str] = []
-    order = _order(feasible, random.Random(seed))
-    for number, each in enumerate(order[:TRIALS_MAX], start=1):
-        if left(SCREENING_SHARE) <= 0:
-            break
-        recipe = default_recipe(each.graph, images)
-        try:
-            pace = seconds_per_epoch(each.graph, part, recipe, where)
-            share = left(SCREENING_SHARE) / max(TRIALS_AIM - len(trials), 1)
-            epochs = int(min(max(share / pace, EPOCHS_MIN), SHORT_SHARE * recipe.epochs))
-            if epochs * pace > left(SCREENING_SHARE):
-                epochs = 0 if trials else int(left(SCREENING_SHARE) / pace)
-            if epochs >= 1:
-                trials.append(attempt(each, epochs, f"trial-{number:02}"))
-        except TrainingError as error:
-            notes.append(f"{each.graph.text} was left out: {error}")
-        except _OutOfTimeError:
-            notes.append(f"{each.graph.text} was left out: it turned out slower than the time that was left")
-            break
+    clock = Clock(*_time(budget))
+    pace = Pace()
+    if math.isfinite(clock.seconds):
+        _measure(pace, fitting, images, plan)
+    if plan.rungs == 0:
+        plan = replace(plan, rungs=len(_ladder(fitting, images, clock, pace).shares))
+    folder = _folder(out, images.name)
+    with held_alone(folder / LOCK):
+        facts: dict[str, Any] = {
+            "pennyweight": VERSION,
+            "source": images.name,
+            "reopens": images.source,
+            "input_shape": list(images.input_shape),
+            "fingerprint": images.fingerprint,
+            "storage": without_password(storage),
+            "study": f"{folder.resolve().name}-{images.fingerprint[:8]}",
+            "space": plan.space,
+            "trade": list(plan.trade),
+            "plan": plan.as_json(),
+            "budget": budget.limits,
+            "board": plan.board,
+            "considered": candidates.considered,
+            "feasible": candidates.feasible,
+        }
         with writing(folder / SEARCH) as path:
-            write_json(path, {"trials": [entry.as_json() for entry in trials], "notes": notes})
-    if not trials and not notes:
-        trials.append(attempt(feasible[0], 1, "trial-00"))
-        notes.append("there was time for one epoch of the cheapest network only")
-    if not trials:
-        raise TrainingError("none of the networks that fit could be trained: " + "; ".join(notes))
-
-    standing = list(trials)
-    by_text = {each.graph.text: each for each in feasible}
-    full_epochs = {entry.network: default_recipe(by_text[entry.network].graph, images).epochs for entry in trials}
-    while short := [entry for entry in standing if entry.epochs < full_epochs[entry.network]]:
-        first = min(short, key=_axes)
-        epochs = min(full_epochs[first.network], int(FINAL_MARGIN * left() * first.epochs / first.seconds))
-        if epochs <= first.epochs:
-            break
-        title = f"full-{len(trials) + 1:02}"
-        try:
-            full = attempt(by_text[first.network], epochs, title, final=True)
-        except TrainingError as error:
-            notes.append(f"the full training of {first.network} failed: {error}")
-            break
-        except _OutOfTimeError:
-            notes.append(f"a full training was stopped, as time was over: pennyweight train --resume {folder / title}")
-            break
-        # It supersedes the short one of the same network, whichever was luckier on validation.
-        standing = [entry for entry in standing if entry is not first] + [full]
-        trials.append(full)
-    best = min(standing, key=_axes)
-    if best.epochs < (wanted := full_epochs[best.network]):
-        notes.append(f"the winner had {best.epochs} of the {wanted} epochs of a full training: give more --minutes")
-    notes.append(
-        f"the winner is the best of {len(standing)} networks on the validation part, each in its longest training, so "
-        "that figure is optimistic; its test accuracy is not: the test part was opened after the choice"
-    )
-    epochs_of_all = sorted({entry.epochs for entry in standing})
-    if epochs_of_all[-1] > 2 * epochs_of_all[0]:
-        notes.append(
-            f"networks were trained for {epochs_of_all[0]} to {epochs_of_all[-1]} epochs: a shorter training says less "
-            "than the network could; give more --minutes"
+            write_json(path, facts | {"trials": [], "notes": []})
+        journal = Journal.create(folder, facts["study"], space, plan.trade, facts, storage)
+        if on_begin is not None:
+            on_begin(folder, _chosen(plan, candidates, workers))
+        return Coordinator(folder, images, plan, candidates, fitting[0], journal, clock, pace, on_progress).run(
+            workers, engine, ray_address, []
         )
 
-    opened: dict[Path, Entry] = {}
-    for index in front([_axes(entry) for entry in standing]):
-        entry = standing[index]
-        test = evaluate(entry.run, images, part="test", device=device).accuracy
-        opened[entry.run] = replace(entry, test=test)
-    trials = [opened.get(entry.run, entry) for entry in trials]
-    spent = (time.perf_counter() - began) / 60
-    if spent > 1.1 * minutes:
-        notes.append(f"it took {spent:.1f} minutes instead of {minutes:g}: the machine was slower than was measured")
-    result = Search(
-        source=images.name,
-        budget=budget,
-        board=board,
-        considered=len(considered),
-        feasible=len(feasible),
-        minutes=spent,
-        trials=tuple(trials),
-        front=tuple(entry for entry in trials if entry.test is not None),
-        winner=opened[best.run],
-        notes=tuple(notes),
-    )
-    with writing(folder / SEARCH) as path:
-        write_json(path, result.as_json())
-    return result
+
+def resume_search(
+    folder: Path,
+    images: LabelledImages | None = None,
+    *,
+    workers: int | None = None,
+    engine: str = "auto",
+    ray_address: str | None = None,
+    storage: str = "",
+    data_dir: Path | None = None,
+    on_begin: Callable[[Path, Sequence[str]], None] | None = None,
+    on_progress: Callable[[SearchProgress], None] | None = None,
+) -> Search:
+    """The search in `folder`, carried on from its last trial to its end: what was trained is not trained again.
+
+    A trial that was under way goes on from its last epoch. `images` is needed only where the search was begun in
+    Python with images of its own, `storage` only where its URL has a password. Raises RunError where the folder is no
+    search's, its journal is damaged, or the images are not those that it was begun with.
+    """
+    engine_kind(engine, workers, ray_address)
+    try:
+        facts = Search.facts(folder)
+        plan = Plan.from_json(facts["plan"])
+        url, study = storage or str(facts["storage"]), str(facts["study"])
+        height, width, channels = map(int, facts["input_shape"])
+    except (KeyError, TypeError, ValueError, UsageError) as error:
+        raise RunError(
+            f"{folder} is no search that can be resumed: {SEARCH} is malformed: {error!r}", hint="search anew"
+        ) from error
+    if "winner" in facts and not facts.get("interrupted"):
+        raise RunError(f"{folder}: this search has ended", hint=f"pennyweight report {folder} shows it")
+    if images is None:
+        if not facts.get("reopens"):
+            raise RunError(f"{folder} searched images from Python: pass them again")
+        images = open_source(str(facts["reopens"]), data_dir=data_dir, input_shape=(height, width, channels))
+    if images.fingerprint != facts.get("fingerprint"):
+        raise RunError(f"{folder}: the images of {images.name} are not the ones that this search was begun with")
+    with held_alone(folder / LOCK):
+        journal = Journal.open(folder, study, url)
+        for name in ("fingerprint", "plan"):
+            if journal.facts.get(name) != facts[name]:
+                raise RunError(
+                    f"{folder}: the journal is that of another search: its {name} differs", hint="search anew"
+                )
+        board = find_board(plan.board) if plan.board else None
+        space = Space.from_toml(plan.space)
+        candidates = Candidates(space, images.input_shape, images.classes, plan.budget, board)
+        fitting = candidates.probe(Random(plan.seed))
+        trials = journal.trials()
+        spent = max((max(trial.began_s, trial.ended_s) for trial in trials), default=0.0)
+        clock = Clock(*_time(plan.budget), offset_s=spent)
+        if on_begin is not None:
+            on_begin(folder, _chosen(plan, candidates, workers))
+        return Coordinator(folder, images, plan, candidates, fitting[0], journal, clock, Pace(), on_progress).run(
+            workers, engine, ray_address, trials
+        )
 
 
-def candidates(
-    input_shape: tuple[int, int, int], classes: int, board: Board | None = None, names: Sequence[str] = FAMILIES
-) -> list[Candidate]:
-    """Every network that the families' sizes allow for these images, with its cost, from few MACs to many."""
-    found = []
-    for name in names:
-        family = families()[name]
-        size = family.dials[0]
-        for value in size.samples:
-            try:
-                graph = build_network(f"{name}:{size.name}={size.format(value)}", input_shape, classes)
-            except GraphError:
-                continue
-            found.append(Candidate(graph, cost(graph, board=board)))
-    return sorted(found, key=lambda each: each.cost.macs)
+LOCK = "search.lock"
 
 
-def _order(feasible: list[Candidate], rng: random.Random) -> list[Candidate]:
-    """First the largest network of each family, for accuracy grows with size; then the others in random order."""
-    largest = {each.graph.text.partition(":")[0]: each for each in feasible}
-    first = sorted(largest.values(), key=lambda each: each.cost.macs)
-    rest = [each for each in feasible if each not in first]
-    rng.shuffle(rest)
-    return first + rest
+def _time(budget: Budget) -> tuple[float, float]:
+    """Seconds of a search, and how many of them are kept for its end."""
+    seconds = math.inf if budget.minutes is None else 60 * budget.minutes
+    return seconds, min(RESERVE_SHARE * seconds, RESERVE_MAX_S) if seconds < math.inf else 0.0
 
 
-def _axes(entry: Entry) -> tuple[float, ...]:
-    """What a network of the Front is not beaten on, by weight: errors, MACs, flash, RAM."""
-    return 1 - entry.validation.share, entry.cost.macs, entry.cost.flash_bytes, entry.cost.peak_ram_bytes
+def _measure(pace: Pace, fitting: Sequence[Candidate], images: LabelledImages, plan: Plan) -> None:
+    """Measure on this machine how long the cheapest of the candidates and the middle one train."""
+    for candidate in (fitting[0], fitting[len(fitting) // 2]):
+        own = images_at(images, candidate.input_shape)
+        recipe = default_recipe(candidate.graph, own).with_changes(candidate.point.recipe)
+        part, _ = own.split(recipe.validation)
+        with suppress(TrainingError):
+            seconds = seconds_per_epoch(candidate.graph, part, recipe, choose_device(plan.device))
+            pace.note(candidate.point.family, candidate.cost.macs, seconds)
 
 
-def _impossible(budget: Budget, considered: list[Candidate]) -> BudgetError:
-    found = nearest([budget.excesses(each.cost.to_figures()) for each in considered])
-    if found is None:
-        return BudgetError("no network of the search's families can take these images")
-    index, excess = found
-    return BudgetError(
-        f"no network fits: the nearest of {len(considered)}, {considered[index].graph.text}, fails, as its {excess}",
-        hint="raise that limit, choose another --board, or take smaller images with --input",
-    )
+def _ladder(fitting: Sequence[Candidate], images: LabelledImages, clock: Clock, pace: Pace) -> Ladder:
+    """The ladder that the time asks for, by the middle one of the candidates."""
+    candidate = fitting[len(fitting) // 2]
+    seconds = pace.seconds_per_epoch(candidate.point.family, candidate.cost.macs)
+    if seconds is None:
+        return Ladder.of(3)
+    own = images_at(images, candidate.input_shape)
+    recipe = default_recipe(candidate.graph, own).with_changes(candidate.point.recipe)
+    full_seconds = min(seconds * recipe.epochs, FULL_SHARE * clock.seconds)
+    steps = recipe.epochs * len(own.split(recipe.validation)[0]) // recipe.batch
+    return Ladder.within(clock.left_s(SCREENING_SHARE), full_seconds, steps)
 
 
-def _folder(out: Path | None) -> Path:
+def _chosen(plan: Plan, candidates: Candidates, workers: int | None) -> list[str]:
+    """What was chosen for the caller, in words."""
+    families = ", ".join(candidates.space.networks)
+    shares = Ladder.of(plan.rungs).shares
+    told = [f"chooses among {families}: {candidates.feasible:,} of {candidates.considered:,} drawn networks fit"]
+    if len(shares) > 1:
+        rungs = ", ".join(f"{share:.0%}" for share in shares)
+        told.append(f"trains many for little and the best for more: {rungs} of a full training")
+    else:
+        told.append("trains every network fully")
+    if workers and workers > 1:
+        told.append(f"{workers} trainings at a time")
+    return told
+
+
+def _folder(out: Path | None, name: str) -> Path:
     if out is None:
-        out = Path("runs") / f"search-{datetime.now():%Y%m%d-%H%M%S}"
+        return fresh_folder(f"search-{name}")
     with writing(out):
         if out.exists() and any(out.iterdir()):
-            raise RunError(f"{out} exists and is not empty", hint="choose another --out")
+            raise RunError(f"{out} exists and is not empty", hint=f"choose another --out, or add --resume {out}")
+        out.mkdir(parents=True, exist_ok=True)
     return out

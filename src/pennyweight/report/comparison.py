@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pennyweight.core.text import visible
-from pennyweight.core.units import format_bytes, format_count
+from pennyweight.core.units import counted, format_bytes, format_count
+from pennyweight.report.evaluation import UNSTEADY
 from pennyweight.report.terminal import table
 
 if TYPE_CHECKING:
@@ -25,20 +26,18 @@ PARTS = ("train", "validation", "test", "photos")
 def comparison_report(comparison: Comparison) -> RenderableType:
     """The runs' accuracies and costs, what the images show of the differences, and what was left out."""
     runs = comparison.runs
-    parts: list[RenderableType] = [_accuracies(runs), Text(), _costs(runs), Text()]
-    legend = (
-        "95 % intervals in brackets   ~ estimated   flash and RAM in int8   ms an image: alone, and in the best batch"
-    )
+    parts: list[RenderableType] = [_accuracies(runs), Text(), _costs(runs), Text(), _times(runs), Text()]
+    legend = "in brackets 95 % intervals, and quartiles of times   ~ estimated   flash and RAM in int8"
     parts.append(Text(legend, style="dim"))
     timing = runs[0].timing
-    threads = "1 thread" if timing.threads == 1 else f"{timing.threads} threads"
-    parts.append(Text(f"Times per image were measured just now, on {timing.device} with {threads}.", style="dim"))
+    where = f"on {timing.device} with {counted(timing.threads, 'thread')}"
+    parts.append(Text(f"Times per image were measured just now, {where}.", style="dim"))
     for (a, part, n), pairs in groupby(comparison.differences, key=lambda each: (each.a, each.part, each.n)):
         parts += [Text(), Text(f"The same {n:,} images ({part}), exact McNemar test", style="bold")]
         for pair in pairs:
             right = f"{pair.only_a_right:,} only {visible(a)} got right, {pair.only_b_right:,} only {visible(pair.b)}"
             parts.append(Text(f"{right}: {visible(pair.says)}"))
-    if notes := (*comparison.notes, *_openings(runs)):
+    if notes := (*comparison.notes, *_openings(runs), *_unsteady(runs)):
         parts += [Text(), *(Text(f"note: {visible(note)}", style="dim") for note in notes)]
     return Group(*parts)
 
@@ -66,7 +65,7 @@ def _accuracy(accuracy: Accuracy | None, part: str, run: ComparedRun) -> Text:
 
 
 def _costs(runs: Sequence[ComparedRun]) -> Table:
-    numbers = ("parameters", "MACs", "weights", "~flash", "~RAM", "s/epoch", "epochs", "ms", "best ms")
+    numbers = ("parameters", "MACs", "weights", "~flash", "~RAM", "s/epoch", "epochs")
     made = table("run", *numbers, numbers=numbers)
     for run in runs:
         made.add_row(
@@ -78,10 +77,32 @@ def _costs(runs: Sequence[ComparedRun]) -> Table:
             format_bytes(run.ram_bytes),
             "–" if run.seconds_per_epoch is None else f"{run.seconds_per_epoch:.3g}",
             f"{run.epochs:,}",
-            f"{run.timing.batch1_ms:.3g}",
-            f"{run.timing.best_batch_ms_per_image:.3g}",
         )
     return made
+
+
+def _times(runs: Sequence[ComparedRun]) -> Table:
+    numbers = ("ms an image alone", "ms an image in batches", "of")
+    made = table("run", *numbers, numbers=numbers)
+    for run in runs:
+        made.add_row(
+            Text(visible(run.run), style="bold"),
+            _time(run.timing.batch1_ms, run.timing.batch1_ms_quartiles),
+            _time(run.timing.best_batch_ms_per_image, run.timing.best_batch_ms_per_image_quartiles),
+            f"{run.timing.best_batch:,}",
+        )
+    return made
+
+
+def _time(median_ms: float, quartiles_ms: tuple[float, float] | None) -> Text:
+    beside = f"({quartiles_ms[0]:.3g} … {quartiles_ms[1]:.3g})" if quartiles_ms else ""
+    return Text.assemble(f"{median_ms:.3g} ", (beside, "dim"))
+
+
+def _unsteady(runs: Sequence[ComparedRun]) -> list[str]:
+    """What a reader must know of times that were measured beside other work."""
+    names = ", ".join(str(run.run) for run in runs if run.timing.unsteady)
+    return [f"the times per image of {names} are {UNSTEADY}"] if names else []
 
 
 def _openings(runs: Sequence[ComparedRun]) -> list[str]:

@@ -21,9 +21,9 @@ Injection")."""
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Replace the file at `path`, atomically, by a table of the rows in UTF-8; its columns are all keys as they come.
 
-    None and numbers that are not finite are empty cells. An interval is written as two columns, `…_low` and `…_high`,
-    any other sequence as a shape, such as 32x32x3. Every text is between quotation marks. Raises PennyweightError
-    where the file cannot be written.
+    None and numbers that are not finite are empty cells. An interval, and quartiles, are written as two columns,
+    `…_low` and `…_high`, any other sequence as a shape, such as 32x32x3. Every text is between quotation marks.
+    Raises PennyweightError where the file cannot be written.
     """
     flat = [_flat(row) for row in rows]
     columns = dict.fromkeys(column for row in flat for column in row)
@@ -66,7 +66,7 @@ def _refused(path: Path, why: str) -> PennyweightError:
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in row.items():
-        if key.endswith("interval"):
+        if key.endswith(("interval", "quartiles")):
             flat[f"{key}_low"], flat[f"{key}_high"] = value or (None, None)
         else:
             flat[key] = value

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pennyweight.core.text import visible
+from pennyweight.core.units import counted, format_milliseconds, format_milliseconds_range
 from pennyweight.report.terminal import and_more, facts, percent, table
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ DRAWN_MAX = 12
 DRAWN_SIDE = 16
 """Cells that a drawn photo is wide at most; no more than DRAWN_MAX are drawn."""
 
+UNSTEADY = "unsteady: measure again while the machine has nothing else to do"
+
 
 def evaluation_report(evaluation: Evaluation, width: int, *, pictures: bool = False) -> RenderableType:
     """The figures, then each photo where the images are photos, else who is taken for whom and each class.
@@ -34,15 +37,19 @@ def evaluation_report(evaluation: Evaluation, width: int, *, pictures: bool = Fa
     `pictures`, for a terminal of many colours, the first photos are drawn as the network saw them.
     """
     timing = evaluation.timing
-    figures: dict[str, str | Text] = {
-        "accuracy": Text(str(evaluation.accuracy), style="bold"),
+    figures: dict[str, str | Text] = {"accuracy": Text(str(evaluation.accuracy), style="bold")}
+    if evaluation.not_blank is not None:
+        figures["without blank ones"] = f"{evaluation.not_blank}, the photos in which something was found"
+    figures |= {
         "images": f"{_part(evaluation.part)} of {visible(evaluation.source)}",
         "loss": f"{evaluation.loss:.4f}",
         "calibration error": f"{percent(evaluation.calibration_error)} between confidence and accuracy",
         "run": visible(evaluation.run),
         "time per image": (
-            f"{milliseconds(timing.batch1_ms)} alone, {milliseconds(timing.best_batch_ms_per_image)} in batches of "
-            f"{timing.best_batch:,}; measured on this machine, {timing.device}, {_threads(timing.threads)}"
+            f"{_time(timing.batch1_ms, timing.batch1_ms_quartiles)} alone, "
+            f"{_time(timing.best_batch_ms_per_image, timing.best_batch_ms_per_image_quartiles)} in batches of "
+            f"{timing.best_batch:,}: medians and quartiles, measured on this machine, {timing.device}, "
+            f"{counted(timing.threads, 'thread')}{f'; {UNSTEADY}' if timing.unsteady else ''}"
         ),
     }
     if evaluation.seconds_per_epoch is not None:
@@ -52,17 +59,9 @@ def evaluation_report(evaluation: Evaluation, width: int, *, pictures: bool = Fa
     return Group(facts(figures), Text(), *(_photos(evaluation, width, pictures) or _classes(evaluation, width)))
 
 
-def milliseconds(time_ms: float) -> str:
-    """A time with three digits that count.
-
-    >>> milliseconds(0.01234), milliseconds(1234.5)
-    ('0.0123 ms', '1,234 ms')
-    """
-    return f"{time_ms:,.0f} ms" if time_ms >= 1000 else f"{time_ms:#.3g} ms".replace(". ", " ")
-
-
-def _threads(count: int) -> str:
-    return f"{count} thread{'s' * (count != 1)}"
+def _time(median_ms: float, quartiles_ms: tuple[float, float] | None) -> str:
+    beside = f" ({format_milliseconds_range(*quartiles_ms)})" if quartiles_ms else ""
+    return f"{format_milliseconds(median_ms)}{beside}"
 
 
 def _part(part: str) -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TextColumn
 
 from pennyweight.core.units import format_bytes
+from pennyweight.plan.front import front
+from pennyweight.plan.trial import standing
 from pennyweight.report.terminal import messages, percent, short
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pennyweight.fit.loop import Progress as TrainingProgress
-    from pennyweight.plan.search import SearchProgress
+    from pennyweight.plan.coordinator import SearchProgress
+    from pennyweight.plan.trial import Trial
 
 
 BAR_CELLS_MIN = 4
@@ -47,15 +49,11 @@ class TrainingDisplay:
 
 
 class SearchDisplay:
-    """Shows each `SearchProgress` that it is called with, while its `with` block runs.
-
-    `last_run` is the folder of the last training that ended, None before the first.
-    """
+    """Shows each `SearchProgress` that it is called with, while its `with` block runs."""
 
     def __init__(self) -> None:
         self._line = _Line()
-        self._told = 0
-        self.last_run: Path | None = None
+        self._told: set[int] = set()
         self.download = DownloadDisplay(self._line)
 
     def __enter__(self) -> SearchDisplay:
@@ -65,16 +63,27 @@ class SearchDisplay:
         self._line.stop()
 
     def __call__(self, progress: SearchProgress) -> None:
-        for number, entry in enumerate(progress.trials[self._told :], start=self._told + 1):
-            self._line.write(f"trial {number:>2}  {percent(entry.validation.share):>8}  {entry.network}")
-            self.last_run = entry.run
-        self._told = len(progress.trials)
-        if self._line.live:
-            title = "fully" if progress.final else f"trial {self._told + 1}"
-            best = max((entry.validation.share for entry in progress.trials), default=None)
-            details = [*([] if best is None else [f"best {percent(best)}"]), f"{_clock(progress.seconds_left)} left"]
+        for trial in progress.trials:
+            if trial.number not in self._told:
+                self._told.add(trial.number)
+                self._line.write(_ended(trial))
+        if self._line.live and progress.running:
+            first = progress.running[0]
+            more = f" and {len(progress.running) - 1} more" if len(progress.running) > 1 else ""
+            stands = standing(progress.trials)
+            best = max((trial.validation.share for trial in stands if trial.validation), default=None)
+            size = len(front([trial.axes(progress.trade) for trial in stands]))
+            details = [] if best is None else [f"front of {size}", f"best {percent(best)}"]
+            if math.isfinite(progress.seconds_left):
+                details.append(f"{_clock(progress.seconds_left)} left")
             share = _share(progress.training) if progress.training else 0.0
-            self._line.draw(f"{title}: {progress.network}", share, details)
+            self._line.draw(f"{first.purpose} {first.number}: {first.network}{more}", share, details)
+
+
+def _ended(trial: Trial) -> str:
+    """One line of a trial that has ended."""
+    result = percent(trial.validation.share) if trial.validation else trial.state
+    return f"trial {trial.number:>3}  {result:>8}  {trial.epochs:>3} epochs  {trial.network}"
 
 
 class DownloadDisplay:

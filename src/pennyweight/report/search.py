@@ -9,12 +9,13 @@ from rich.text import Text
 
 from pennyweight.core.text import visible
 from pennyweight.core.units import format_count, format_milliseconds, format_minutes
+from pennyweight.plan.trial import standing
 from pennyweight.report.terminal import and_more, facts, table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pennyweight.plan.search import Search
+    from pennyweight.plan.found import Search
 
 NETWORKS_SHOWN = 10
 """So that all of it fits on one screen; every training is in the report, --json and --csv."""
@@ -37,12 +38,16 @@ def search_report(search: Search, width: int) -> RenderableType:
         ),
         Text(),
         _networks(search, wide=width >= WIDE),
-        Text("★ winner   ● front: no other network beats it on every axis   ~ estimated", style="dim"),
+        Text(
+            "★ winner   ● front: no other is as good on every axis and better on one   ~ estimated",
+            style="dim",
+        ),
         Text(),
         facts(
             {
                 "winner": Text(visible(winner.network), style="bold"),
                 "test": Text(str(winner.test), style="bold"),
+                **_over_seeds(search),
                 "validation": str(winner.validation),
                 "run": visible(winner.run),
             }
@@ -51,14 +56,23 @@ def search_report(search: Search, width: int) -> RenderableType:
     )
 
 
+def _over_seeds(search: Search) -> dict[str, str]:
+    """The winner's test accuracy over its seeds, where it was trained with several."""
+    if search.over_seeds is None:
+        return {}
+    mean, deviation, seeds = search.over_seeds
+    return {f"over {seeds} seeds": f"{100 * mean:.2f} % ± {100 * deviation:.2f} (mean and standard deviation)"}
+
+
 def _networks(search: Search, *, wide: bool) -> Table:
     front = {entry.run for entry in search.front}
     heads = ["test\n%", "valid.\n%", "params\n", "MACs\n", "~flash\nKiB", "~RAM\nKiB"]
     if wide:
         heads += ["~latency\n", "epochs\n"]
     made = table("", "\nnetwork", *heads, numbers=heads)
-    longest = {entry.network: entry for entry in sorted(search.trials, key=lambda entry: entry.epochs)}
-    ranked = sorted(longest.values(), key=lambda entry: (-entry.validation.share, entry.cost.macs))
+    stands = {trial.number for trial in standing([entry.trial for entry in search.trials])}
+    shown = [entry for entry in search.trials if entry.trial.number in stands]
+    ranked = sorted(shown, key=lambda entry: (-entry.validation.share, entry.cost.macs))
     for entry in ranked[:NETWORKS_SHOWN]:
         is_winner, cost = entry.run == search.winner.run, entry.cost
         cells = [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
 from pennyweight.report.html.page import write_report
 
@@ -107,6 +109,31 @@ def test_nothing_is_wider_than_a_phone(report: Path, opened: Callable[..., Opene
     wide = it.page.locator(".scroll").first
     assert wide.evaluate("each => each.scrollWidth > each.clientWidth")
     assert it.complaints == []
+
+
+def test_a_table_shows_at_its_edge_that_there_is_more_and_the_keyboard_goes_there(
+    report: Path, opened: Callable[..., Opened]
+) -> None:
+    it = opened(report, color_scheme="light", viewport={"width": 1280, "height": 900})
+    wide = it.page.get_by_role("region", name="Every training")
+    assert wide.evaluate("each => each.scrollWidth > each.clientWidth")
+
+    def shaded() -> tuple[bool, bool]:
+        """Whether the left edge and the right one differ from the page, below the last row's letters."""
+        with Image.open(BytesIO(wide.screenshot())) as shot:
+            row = [shot.convert("L").getpixel((x, shot.height - 5)) for x in (1, shot.width // 2, shot.width - 2)]
+        return row[0] != row[1], row[2] != row[1]
+
+    assert shaded() == (False, True)
+    it.page.emulate_media(color_scheme="dark")
+    assert shaded() == (False, True)
+    wide.evaluate("each => { each.addEventListener('scrollend', () => { each.dataset.moved = each.scrollLeft; }); }")
+    wide.focus()
+    it.page.keyboard.press("ArrowRight")
+    playwright.expect(wide).to_have_attribute("data-moved", "40")
+    assert shaded() == (True, True)
+    wide.evaluate("each => { each.scrollLeft = each.scrollWidth; }")
+    assert shaded() == (True, False)
 
 
 def test_figures_follow_the_reader_into_the_dark(report: Path, opened: Callable[..., Opened]) -> None:

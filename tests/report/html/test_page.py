@@ -11,12 +11,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from pennyweight.__main__ import main
 from pennyweight.core.errors import RunError
 from pennyweight.core.files import write_json
 from pennyweight.core.run import Run
+from pennyweight.data.decode import encode_png
 from pennyweight.report.html.page import write_report
 
 if TYPE_CHECKING:
@@ -102,6 +104,28 @@ def test_of_many_runs_each_chapter_is_closed(folders: Folders, count: int, close
     found = Elements(write_report(runs).read_text(encoding="utf-8")).found
     assert len([tag for tag, attributes in found if tag == "details" and attributes.get("class") == "closed"]) == closed
     assert len([attributes for tag, attributes in found if tag == "figure"]) >= 5 * count
+
+
+def test_a_time_comes_with_its_quartiles_and_says_where_it_is_unsteady(folders: Folders) -> None:
+    run = folders.run()
+    old = {"batch1_ms": 0.2, "best_batch": 256, "best_batch_ms_per_image": 0.01, "threads": 1, "device": "cpu"}
+    folders.evaluate(run, timing=old)
+    assert "measured on cpu, 1 thread" in told(run)
+    assert "quartiles" not in told(run)
+    folders.evaluate(run, timing=old | {"batch1_ms_quartiles": [0.19, 0.23], "times_unsteady": False})
+    assert "quartiles 0.19 … 0.23 ms, measured on cpu" in told(run)
+    assert "unsteady" not in told(run)
+    folders.evaluate(run, timing=old | {"times_unsteady": True})
+    assert "1 thread; the measurement was unsteady" in told(run)
+
+
+def test_photos_in_which_nothing_was_found_have_a_figure_without_them(folders: Folders) -> None:
+    run = folders.run()
+    photo = {"index": 0, "true": "3", "answer": "1", "confidence": 0.2, "file": "3/a.png", "note": "nothing found"}
+    photo["png_base64"] = base64.b64encode(encode_png(np.zeros((8, 8, 1), np.uint8))).decode()
+    folders.evaluate(run, "mine", photos=[photo], correct=5, n=7, not_blank={"correct": 5, "n": 6})
+    assert "71.43 % right" in told(run)
+    assert "Without those in which nothing was found: 83.33 %, 95 % interval" in told(run)
 
 
 def test_seconds_an_epoch_are_the_median(folders: Folders) -> None:
@@ -319,6 +343,7 @@ def test_the_command_prints_the_path(folders: Folders, capsys: pytest.CaptureFix
     assert answer == {
         "report": str(folders.root / "a" / "b.html"),
         "report_bytes": (folders.root / "a" / "b.html").stat().st_size,
+        "warnings": [],
     }
 
 

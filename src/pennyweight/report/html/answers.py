@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pennyweight.core.text import visible
-from pennyweight.core.units import counted, format_milliseconds
-from pennyweight.report.html.facts import Gap, RunFacts, amount, count, items, share_of_one
+from pennyweight.core.units import counted, format_milliseconds, format_milliseconds_range
+from pennyweight.fit.accuracy import Accuracy
+from pennyweight.report.html.facts import Gap, RunFacts, accuracy_of, amount, count, items, share_of_one
 from pennyweight.report.html.figure import (
     BLUE,
     INK,
@@ -88,14 +89,24 @@ def _timing(facts: Mapping[str, Any]) -> list[Fact]:
     one, best = amount(timing.get("batch1_ms")), amount(timing.get("best_batch_ms_per_image"))
     threads, device = count(timing.get("threads")), shortened(visible(timing.get("device") or "an unknown device"), 40)
     where = f"measured on {device}" + (f", {counted(threads, 'thread')}" if threads else "")
+    if timing.get("times_unsteady") is True:
+        where += "; the measurement was unsteady: take it again"
     found = []
     if one is not None:
-        found.append(Fact("One image alone", format_milliseconds(one), where))
+        remark = f"{_quartiles(timing.get('batch1_ms_quartiles'))}{where}"
+        found.append(Fact("One image alone", format_milliseconds(one), remark))
     if best is not None:
         batch = count(timing.get("best_batch"))
-        remark = f"in batches of {batch:,}, {where}" if batch else where
+        remark = f"in batches of {batch:,}, " if batch else ""
+        remark += f"{_quartiles(timing.get('best_batch_ms_per_image_quartiles'))}{where}"
         found.append(Fact("One image of many", format_milliseconds(best), remark))
     return found
+
+
+def _quartiles(told: object) -> str:
+    """The quartiles of a time with a comma behind them; nothing where two are not told."""
+    both = [each for each in map(amount, items(told)) if each is not None]
+    return f"quartiles {format_milliseconds_range(*both)}, " if len(both) == 2 else ""
 
 
 def photos_sections(key: str, run: RunFacts) -> Iterator[Section]:
@@ -108,6 +119,8 @@ def photos_sections(key: str, run: RunFacts) -> Iterator[Section]:
         lead = f"{shortened(visible(facts.get('source') or name), 80)}, as the network saw them."
         if accuracy:
             lead += f" {in_percent(accuracy)} right, {interval(accuracy)}."
+        if not_blank := _not_blank(facts):
+            lead += f" Without those in which nothing was found: {in_percent(not_blank)}, {interval(not_blank)}."
         hidden = len(items(facts.get("photos"))) - len(pictures)
         gaps = (
             [Gap(f"{hidden:,} more are in the run folder, in evaluations/{visible(name)}.json.")] if hidden > 0 else []
@@ -115,6 +128,11 @@ def photos_sections(key: str, run: RunFacts) -> Iterator[Section]:
         yield Section(
             f"{key}-photos{place}", "Own photos", lead, gaps=gaps, pictures=[("Photos and answers", pictures)]
         )
+
+
+def _not_blank(facts: Mapping[str, Any]) -> Accuracy | None:
+    told = facts.get("not_blank")
+    return accuracy_of(told.get("correct"), told.get("n")) if isinstance(told, Mapping) else None
 
 
 def _pictures(rows: object) -> list[Picture]:

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 from pennyweight.core.board import Board, find_board
@@ -25,6 +24,7 @@ from pennyweight.core.text import visible
 from pennyweight.core.units import LARGEST
 from pennyweight.core.version import VERSION
 from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.epoch_time import seconds_per_epoch
 from pennyweight.net.cost import Cost, cost
 from pennyweight.net.graph import Graph
 from pennyweight.plan.front import front
@@ -112,9 +112,8 @@ class RunFacts:
 
     @property
     def seconds_per_epoch(self) -> float | None:
-        """What an epoch of the training took, the median of those whose time is known."""
-        seconds = [each for each in self.curve("seconds") if each is not None and each > 0]
-        return median(seconds) if seconds else None
+        """What an epoch of the training took."""
+        return seconds_per_epoch(self.curves)
 
     @property
     def own(self) -> tuple[str, Mapping[str, Any]] | None:

@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -52,17 +52,20 @@ PNG = b"\x89PNG\r\n\x1a\n"
 """The first bytes of every PNG file (W3C, Portable Network Graphics, 5.2)."""
 
 
-def write_report(paths: Path | Iterable[Path], out: Path | None = None) -> Path:
+def write_report(
+    paths: Path | Iterable[Path], out: Path | None = None, *, on_warning: Callable[[str], None] | None = None
+) -> Path:
     """The path of one HTML file about run folders and search folders, `report.html` in the first unless told.
 
-    It shows what the folders keep, and says what they do not; it opens no images. Raises RunError where a folder is
-    neither a run nor a search, or the file cannot be written.
+    It shows what the folders keep, and says what they do not; `on_warning` is told too what is missing or damaged. It
+    opens no images. Raises RunError where a folder is neither a run nor a search, or the file cannot be written.
     """
     folders = [paths] if isinstance(paths, Path) else list(paths)
     if not folders:
         raise UsageError("nothing to report on", hint="pennyweight report RUN, the folder of a training or a search")
     out = out or folders[0] / PAGE
-    content = page([read(folder) for folder in folders])
+    subjects = [read(folder) for folder in folders]
+    content = page(subjects)
     try:
         write_bytes(out, content)
     except OSError as error:
@@ -70,7 +73,22 @@ def write_report(paths: Path | Iterable[Path], out: Path | None = None) -> Path:
             f"{out} cannot be written: {error.strerror or error}",
             hint="choose another place with --out FILE, or see who may write there and whether the disk is full",
         ) from error
+    if on_warning is not None:
+        for warning in _warnings(subjects):
+            on_warning(warning)
     return out
+
+
+def _warnings(subjects: Sequence[RunFacts | SearchFacts]) -> Iterator[str]:
+    """What these folders lack, each with its folder and the command that fills it."""
+    for subject in subjects:
+        folders: list[RunFacts | SearchFacts] = [subject]
+        if isinstance(subject, SearchFacts) and subject.winner:
+            folders.append(subject.winner)
+        for each in folders:
+            for gap in each.gaps:
+                says = gap.says.removeprefix(f"{visible(each.folder)}: ").rstrip(".")
+                yield f"{each.folder}: {says}{f'; try {gap.command}' if gap.command else ''}"
 
 
 def page(subjects: Sequence[RunFacts | SearchFacts]) -> bytes:

@@ -1,0 +1,101 @@
+"""Candidates: points of a space priced before anything is trained, and kept only where they fit the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from pennyweight.core.board import Board
+from pennyweight.core.budget import Budget, nearest
+from pennyweight.core.errors import BudgetError, GraphError
+from pennyweight.net.cost import Cost, cost
+from pennyweight.net.graph import Graph
+from pennyweight.net.zoo import build_network
+from pennyweight.plan.space import Point, Space
+
+PROBES = 300
+"""Points that are drawn and priced before a search begins, to see how many fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A point that may be tried: its network, and what it costs in int8."""
+
+    point: Point
+    graph: Graph
+    cost: Cost
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """The shape of the pictures that it takes."""
+        height, width, channels = self.graph.input_shape
+        return height, width, channels
+
+
+@dataclass
+class Candidates:
+    """Prices the points of `space` for pictures of `input_shape` and judges them by `budget`; each network once.
+
+    `affordable` says whether there is time to train a candidate.
+    """
+
+    space: Space
+    input_shape: tuple[int, int, int]
+    classes: int
+    budget: Budget
+    board: Board | None = None
+    affordable: Callable[[Candidate], bool] = lambda candidate: True
+    _priced: dict[tuple[str, tuple[int, int, int]], tuple[Graph, Cost] | None] = field(default_factory=dict)
+
+    def priced(self, point: Point) -> Candidate | None:
+        """The candidate at `point`; None where its network cannot take such pictures."""
+        network, shape = point.network, point.input_shape or self.input_shape
+        if (network, shape) not in self._priced:
+            try:
+                graph = build_network(network, shape, self.classes)
+                self._priced[network, shape] = graph, cost(graph, board=self.board)
+            except GraphError:
+                self._priced[network, shape] = None
+        found = self._priced[network, shape]
+        return None if found is None else Candidate(point, *found)
+
+    def fitting(self, point: Point) -> Candidate | None:
+        """The candidate at `point`, where it keeps the budget and can be trained within the time."""
+        found = self.priced(point)
+        if found is None or self.budget.excesses(found.cost.to_figures()) or not self.affordable(found):
+            return None
+        return found
+
+    @property
+    def considered(self) -> int:
+        """How many networks were priced so far."""
+        return sum(found is not None for found in self._priced.values())
+
+    @property
+    def feasible(self) -> int:
+        """How many of them keep the budget."""
+        costs = (found[1] for found in self._priced.values() if found)
+        return sum(not self.budget.excesses(cost.to_figures()) for cost in costs)
+
+    def probe(self, rng: Random) -> list[Candidate]:
+        """Some candidates that keep the budget, by rising MACs: those at the space's corners and PROBES drawn ones.
+
+        Raises BudgetError where there is none: it names the nearest network and the limit in its way.
+        """
+        points = [*self.space.corners(), *(self.space.draw(rng) for _ in range(PROBES))]
+        found = [each for point in dict.fromkeys(points) if (each := self.fitting(point))]
+        if not found:
+            raise self._impossible()
+        return sorted(found, key=lambda each: each.cost.macs)
+
+    def _impossible(self) -> BudgetError:
+        costs = [found for found in self._priced.values() if found]
+        blocked = nearest([self.budget.excesses(cost.to_figures()) for _, cost in costs])
+        if blocked is None:
+            return BudgetError("no network of the search's space can take these images")
+        index, excess = blocked
+        return BudgetError(
+            f"no network fits: the nearest of {len(costs)}, {costs[index][0].text}, fails, as its {excess}",
+            hint="raise that limit, choose another --board, or take smaller images with --input",
+        )

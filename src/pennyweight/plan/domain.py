@@ -1,0 +1,102 @@
+"""What one parameter of a search may be: one of some values, or a number of a range."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+Value = bool | int | float | str
+
+STEP = 0.15
+"""How far a neighbour lies, as the standard deviation of a share of a range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """A parameter that takes one of some values."""
+
+    values: tuple[Value, ...]
+
+    def draw(self, rng: Random) -> Value:
+        """One of the values, each as likely."""
+        return rng.choice(self.values)
+
+    def near(self, value: Value, rng: Random) -> Value:
+        """Another value: the one before or after where they are numbers in order, else any; itself if it is alone."""
+        others = [other for other in self.values if other != value]
+        if not others:
+            return value
+        if value in self.values and _ascending(self.values):
+            place = self.values.index(value)
+            others = [self.values[at] for at in (place - 1, place + 1) if 0 <= at < len(self.values)]
+        return rng.choice(others)
+
+    def holds(self, value: Value) -> bool:
+        """Whether `value` is one of them."""
+        return value in self.values
+
+    @property
+    def ends(self) -> tuple[Value, Value]:
+        """The first and the last value."""
+        return self.values[0], self.values[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A parameter that takes any number from `low` to `high`, even in its logarithm where `log`; `whole` ones only."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+    def draw(self, rng: Random) -> Value:
+        """A number of the range, each as likely (in its logarithm where `log`)."""
+        return self._at(rng.random())
+
+    def near(self, value: Value, rng: Random) -> Value:
+        """A number not far away, normal around `value` and turned back at the ends; a whole one differs if it can."""
+        share = abs(rng.gauss(self._share(float(value)), STEP))
+        moved = self._at(min(max(2 - share, 0.0) if share > 1 else share, 1.0))
+        if self.whole and moved == value and self.low < self.high:
+            down = value > self.low and (value >= self.high or rng.random() < 0.5)
+            return int(value) - 1 if down else int(value) + 1
+        return moved
+
+    def holds(self, value: Value) -> bool:
+        """Whether `value` is a number of this range."""
+        if isinstance(value, bool | str) or (self.whole and not isinstance(value, int)):
+            return False
+        return self.low <= value <= self.high
+
+    @property
+    def ends(self) -> tuple[Value, Value]:
+        """The lowest and the highest number."""
+        return (round(self.low), round(self.high)) if self.whole else (self.low, self.high)
+
+    @property
+    def _bounds(self) -> tuple[float, float]:
+        """The ends on the scale on which all is even; a whole number stands for what is rounded to it."""
+        half = 0.5 if self.whole else 0.0
+        low, high = self.low - half, self.high + half
+        return (math.log(low), math.log(high)) if self.log else (low, high)
+
+    def _share(self, value: float) -> float:
+        low, high = self._bounds
+        return ((math.log(value) if self.log else value) - low) / (high - low) if low < high else 0.0
+
+    def _at(self, share: float) -> int | float:
+        low, high = self._bounds
+        value = low + share * (high - low)
+        value = min(max(math.exp(value) if self.log else value, self.low), self.high)
+        return round(value) if self.whole else value
+
+
+Domain = Choices | Range
+
+
+def _ascending(values: Sequence[Value]) -> bool:
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    return len(numbers) == len(values) and numbers == sorted(numbers)

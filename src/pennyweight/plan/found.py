@@ -1,0 +1,134 @@
+"""What a search found, and the file in its folder that tells it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from pennyweight.core.board import Board
+from pennyweight.core.budget import Budget
+from pennyweight.core.errors import RunError
+from pennyweight.core.files import read_within
+from pennyweight.core.run import SEARCH, TEXT_MAX_BYTES
+from pennyweight.core.shown import Shown
+from pennyweight.fit.accuracy import Accuracy
+from pennyweight.net.cost import Cost
+from pennyweight.plan.trial import COSTS, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A trial with its run folder. `test` is None where the sealed test part was not opened for it."""
+
+    trial: Trial
+    run: Path
+    cost: Cost
+    test: Accuracy | None = None
+
+    @property
+    def network(self) -> str:
+        """The canonical text of the network."""
+        return self.trial.network
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it was trained for."""
+        return self.trial.epochs
+
+    @property
+    def validation(self) -> Accuracy:
+        """Its accuracy on validation; of no images where it did not come so far."""
+        return self.trial.validation or Accuracy(0, 0)
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry as JSON types; costs are those of int8, accuracies None where there are none."""
+        trial, validation = self.trial, self.trial.validation
+        return {
+            "number": trial.number,
+            "run": str(self.run),
+            "network": trial.network,
+            "choice": trial.point.as_json(),
+            "state": trial.state,
+            "purpose": trial.purpose,
+            "why": trial.why,
+            "test_accuracy": self.test.share if self.test else None,
+            "interval": list(self.test.interval) if self.test else None,
+            "n": self.test.n if self.test else None,
+            "validation_accuracy": validation.share if validation else None,
+            "validation_interval": list(validation.interval) if validation else None,
+            "validation_n": validation.n if validation else None,
+            **{name: getattr(self.cost, name) for name in COSTS},
+            "epochs": trial.epochs,
+            "seconds": round(trial.seconds, 3),
+            "began_s": round(trial.began_s, 3),
+            "ended_s": round(trial.ended_s, 3),
+            "seed": trial.seed,
+            "weights_of": trial.base,
+            "accuracies": list(trial.accuracies),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Search(Shown):
+    """What a search found. `feasible` of `considered` networks that were priced fit the budget.
+
+    `trials` are the trainings that are done, `unfinished` those that were stopped or failed; `repeats` are the
+    winner's with other seeds. `trade` names the costs that the Front trades accuracy against.
+    """
+
+    source: str
+    budget: Budget
+    board: Board | None
+    considered: int
+    feasible: int
+    minutes: float
+    trials: tuple[Entry, ...]
+    unfinished: tuple[Entry, ...]
+    front: tuple[Entry, ...]
+    winner: Entry
+    repeats: tuple[Entry, ...]
+    trade: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def over_seeds(self) -> tuple[float, float, int] | None:
+        """Mean and standard deviation of the winner's test accuracy over its seeds, and how many; None for one."""
+        shares = [entry.test.share for entry in (self.winner, *self.repeats) if entry.test]
+        return (fmean(shares), stdev(shares), len(shares)) if len(shares) > 1 else None
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as JSON types."""
+        seeds = self.over_seeds
+        return {
+            "source": self.source,
+            "budget": {name: limit for name, limit in asdict(self.budget).items() if limit is not None},
+            "board": self.board.key if self.board else None,
+            "considered": self.considered,
+            "feasible": self.feasible,
+            "minutes": round(self.minutes, 3),
+            "trade": list(self.trade),
+            "trials": [entry.as_json() for entry in self.trials],
+            "unfinished": [entry.as_json() for entry in self.unfinished],
+            "front": [entry.as_json() for entry in self.front],
+            "winner": self.winner.as_json(),
+            "repeats": [entry.as_json() for entry in self.repeats],
+            "over_seeds": {"mean": seeds[0], "deviation": seeds[1], "seeds": seeds[2]} if seeds else None,
+            "notes": list(self.notes),
+        }
+
+    @staticmethod
+    def facts(folder: Path) -> dict[str, Any]:
+        """What `search.json` in `folder` tells. Raises RunError where there is none, or it is no JSON object."""
+        try:
+            told = json.loads(read_within(folder, SEARCH, TEXT_MAX_BYTES))
+        except FileNotFoundError as error:
+            hint = "name the folder of a search: pennyweight search makes one"
+            raise RunError(f"{folder} is not a search: {SEARCH} is missing", hint=hint) from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(f"{folder}: {SEARCH} cannot be read: {error}") from error
+        if not isinstance(told, dict):
+            raise RunError(f"{folder}: {SEARCH} is not a JSON object")
+        return told

@@ -1,0 +1,84 @@
+"""Our own sampler: sizes first, then the neighbours of what is on the Front.
+
+Costs are known before anything is trained, so they need no model: only points that fit are looked at, and those are
+preferred whose costs lie where the Front has a gap. Accuracy grows with size within a family, so that a search begins
+with the largest network of each family that fits, and then halves (McKay-like spacing along one axis) what is left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Sequence
+from random import Random
+
+from pennyweight.plan.candidates import Candidate, Candidates
+from pennyweight.plan.front import front
+from pennyweight.plan.samplers.base import Sampler
+from pennyweight.plan.space import Point
+from pennyweight.plan.trial import Trial, standing
+
+LARGEST_OF = 60
+"""Points of a family that are priced to find a large one that fits."""
+
+SPREAD = 4
+"""Trials of each family with which a search begins, from its largest that fits to small ones."""
+
+EXPLORING = 0.2
+"""Of later trials, the share that is drawn from the whole space."""
+
+NEIGHBOURS = 8
+"""Neighbours that are priced for one that is tried."""
+
+
+class Front(Sampler):
+    """A family's sizes spread out; then neighbours of points on the Front, where it is thin."""
+
+    def propose(
+        self,
+        candidates: Candidates,
+        trade: Sequence[str],
+        trials: Sequence[Trial],
+        rejected: Sequence[Point],
+        rng: Random,
+    ) -> Point | None:
+        """A point that fits, as far as one is found among the few that are priced."""
+        space = candidates.space
+        tried = {trial.point for trial in trials}
+        if not rejected and (first := _opening(candidates, trials, tried, rng)):
+            return first
+        done = standing(trials)
+        if not done or rng.random() < EXPLORING or len(rejected) > NEIGHBOURS:
+            return space.draw(rng)
+        members = [done[index] for index in front([trial.axes(trade) for trial in done])]
+        parent = rng.choice(members)
+        near = (space.near(parent.point, rng) for _ in range(NEIGHBOURS))
+        fitting = [each for point in near if point not in tried and (each := candidates.fitting(point))]
+        if not fitting:
+            return space.draw(rng)
+        return max(fitting, key=lambda each: _loneliness(each, done, trade)).point
+
+
+def _opening(candidates: Candidates, trials: Sequence[Trial], tried: Container[Point], rng: Random) -> Point | None:
+    """The largest network that fits of a family that has no trial yet; then smaller ones, until each has SPREAD."""
+    counts = {family: sum(trial.point.family == family for trial in trials) for family in candidates.space.networks}
+    for round_ in range(SPREAD):
+        for family, count in counts.items():
+            if count > round_:
+                continue
+            drawn = dict.fromkeys(candidates.space.draw(rng, family) for _ in range(LARGEST_OF))
+            found = [each for point in drawn if point not in tried and (each := candidates.fitting(point))]
+            if found:
+                ranked = sorted(found, key=lambda each: each.cost.macs)
+                return ranked[int((len(ranked) - 1) * (1 - round_ / SPREAD))].point
+    return None
+
+
+def _loneliness(candidate: Candidate, done: Sequence[Trial], trade: Sequence[str]) -> float:
+    """How far a candidate's costs lie from those of the nearest trial: the distance of their logarithms."""
+    own = candidate.cost.to_figures() | {"peak_ram_bytes": candidate.cost.peak_ram_bytes}
+    return min(math.dist(_logs(own, trade), _logs(trial.costs, trade)) for trial in done)
+
+
+def _logs(costs: object, trade: Sequence[str]) -> list[float]:
+    assert isinstance(costs, dict)
+    return [math.log(max(costs.get(name) or 1.0, 1e-9)) for name in trade]

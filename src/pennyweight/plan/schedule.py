@@ -1,0 +1,246 @@
+"""Schedule: what a search trains next, for how long, and when it gives a training up.
+
+Networks are screened on a ladder of rungs (asynchronous successive halving: Li et al. 2020, arXiv:1810.05934): many for
+a few epochs, of those on each rung the best third for three times as many. What is best is told by the Front: first
+what nothing dominates, of that the most accurate. Then the best are trained fully, as long as there is time.
+All of it follows from the trials so far and the clock, so that it can be replayed and simulated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pennyweight.plan.front import dominates, front
+from pennyweight.plan.trial import Purpose, Trial, standing
+
+FACTOR = 3
+"""How many times as many epochs each rung has as the one below, and of how many networks one goes on to it."""
+
+RUNGS_MAX = 5
+
+SCREENED_AIM = 16
+"""Networks that the ladder is cut for, so that so many can be screened within the time."""
+
+STEPS_MIN = 150
+"""Fewer steps than these do not tell networks apart: the lowest rung has no fewer."""
+
+FULL_SHARE = 0.4
+"""Of the minutes, what a full training may take at most: a network that takes longer is not tried."""
+
+SCREENING_SHARE = 0.5
+"""Of the minutes, for the ladder; the rest is for full trainings."""
+
+FULL_MARGIN = 0.85
+"""Of the time that is left, for a full training whose pace is known from a short one."""
+
+STRETCH = 2
+"""A full training may have so many times its usual epochs where there is time for them."""
+
+REPEATS = 2
+"""Trainings of the winner with other seeds, where there is time: with the first that makes three."""
+
+CURVES_MIN = 5
+"""From so many curves on it is told how much a training still gains after an epoch."""
+
+GAIN_MARGIN = 1.5
+"""A training is given up only where it would have to gain so many times what any other gained from there on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Shares of a full training, rising; the last is 1, a full training itself."""
+
+    shares: tuple[float, ...]
+
+    @staticmethod
+    def plain() -> Ladder:
+        """No screening: each network is trained fully."""
+        return Ladder((1.0,))
+
+    @staticmethod
+    def of(rungs: int) -> Ladder:
+        """The ladder of so many rungs, full trainings among them."""
+        return Ladder(tuple(float(FACTOR) ** -below for below in reversed(range(rungs))))
+
+    @staticmethod
+    def within(seconds: float, full_seconds: float, full_steps: int) -> Ladder:
+        """The fewest rungs with which SCREENED_AIM networks are screened in `seconds`.
+
+        A full training takes `full_seconds` for `full_steps`; the lowest rung has STEPS_MIN at least. Each rung of a
+        ladder takes about as long as the one below: a third of the networks, each three times as long.
+        """
+        rungs = 2
+        while rungs < RUNGS_MAX:
+            lowest = float(FACTOR) ** (1 - rungs)
+            if (
+                SCREENED_AIM * full_seconds * lowest * (rungs - 1) <= seconds
+                or full_steps * lowest < FACTOR * STEPS_MIN
+            ):
+                break
+            rungs += 1
+        return Ladder.of(rungs)
+
+    def epochs(self, rung: int, full_epochs: int) -> int:
+        """The epochs of a training on `rung` (from 0) of a network that is fully trained in `full_epochs`."""
+        return max(1, round(self.shares[rung] * full_epochs))
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What is to be trained next: a new point (`trial` is None), or a trial's network again, with more epochs."""
+
+    purpose: Purpose
+    rung: int
+    trial: Trial | None = None
+    epochs: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Says what comes next. `full_epochs` tells of a trial's network how many epochs a full training of it has.
+
+    `points` is how many points are screened at most, None as many as there is time for; `full_max` how many networks
+    are trained fully after screening, None likewise.
+    """
+
+    ladder: Ladder
+    trade: Sequence[str]
+    full_epochs: Callable[[Trial], int]
+    points: int | None = None
+
+    def next(self, trials: Sequence[Trial], *, screening: bool, seconds_left: float) -> Training | None:
+        """The next training, None where nothing is left to do in `seconds_left`, or until a running one has ended."""
+        if screening:
+            if (promoted := self._promotion(trials)) is not None:
+                return promoted
+            begun = len({trial.point.key for trial in trials})
+            if self.points is None or begun < self.points:
+                return Training("screening", 0)
+            if any(not trial.ended for trial in trials):
+                return None
+        return self._full(trials, seconds_left)
+
+    def rung(self, trial: Trial) -> int:
+        """The rung on which a trial was trained: the highest whose epochs it had."""
+        full = self.full_epochs(trial)
+        reached = [rung for rung in range(len(self.ladder.shares)) if trial.epochs >= self.ladder.epochs(rung, full)]
+        return max(reached, default=0)
+
+    def _promotion(self, trials: Sequence[Trial]) -> Training | None:
+        """The best network that may go on to the next rung but one from the top, which full trainings are for."""
+        for rung in reversed(range(len(self.ladder.shares) - 2)):
+            here = [trial for trial in trials if trial.purpose == "screening" and self.rung(trial) == rung]
+            done = [trial for trial in here if trial.state == "done"]
+            gone_on = {trial.point.key for trial in trials if self.rung(trial) > rung}
+            best = ranked(done, self.trade)[: len(done) // FACTOR]
+            for trial in best:
+                if trial.point.key not in gone_on:
+                    return Training("screening", rung + 1, trial, self.ladder.epochs(rung + 1, self.full_epochs(trial)))
+        return None
+
+    def _full(self, trials: Sequence[Trial], seconds_left: float) -> Training | None:
+        """The best network that is not fully trained yet, then the others of the Front, then the winner again."""
+        stands = standing(trials)
+        busy = {trial.point.key for trial in trials if not trial.ended}
+        failed = {trial.point.key for trial in trials if trial.purpose == "full" and trial.state != "done"}
+        best = sorted(stands, key=lambda trial: trial.axes(self.trade))
+        on_front = {stands[index].number for index in front([trial.axes(self.trade) for trial in stands])}
+        top = len(self.ladder.shares) - 1
+        for trial in best:
+            key, wanted = trial.point.key, self.full_epochs(trial)
+            if trial.number not in on_front or trial.epochs >= wanted or key in busy or key in failed:
+                continue
+            epochs = self._affordable(trial, wanted, seconds_left)
+            if epochs > trial.epochs:
+                return Training("full", top, trial, epochs)
+            return None
+        if best and not busy:
+            winner = best[0]
+            again = [trial for trial in trials if trial.purpose == "repeat" and trial.point == winner.point]
+            if len(again) < REPEATS and winner.seconds < FULL_MARGIN * seconds_left:
+                return Training("repeat", top, winner, winner.epochs, winner.seed + 1 + len(again))
+        return None
+
+    def _affordable(self, trial: Trial, wanted: int, seconds_left: float) -> int:
+        """The epochs of a full training: as many as usual, up to STRETCH times as many, or as there is time for."""
+        if math.isinf(seconds_left):
+            return wanted
+        possible = int(FULL_MARGIN * seconds_left * trial.epochs / trial.seconds) if trial.seconds > 0 else wanted
+        return min(possible, STRETCH * wanted)
+
+
+def ranked(trials: Sequence[Trial], trade: Sequence[str]) -> list[Trial]:
+    """The trials, best first: those that none dominates, the most accurate of them first; then likewise of the rest."""
+    rest, found = list(trials), []
+    while rest:
+        first = [rest[index] for index in front([trial.axes(trade) for trial in rest])]
+        found += sorted(first, key=lambda trial: trial.axes(trade))
+        taken = {trial.number for trial in first}
+        rest = [trial for trial in rest if trial.number not in taken]
+    return found
+
+
+@dataclass(frozen=True)
+class Gains:
+    """How much trainings of so many epochs still gained after each: the extrapolation of a learning curve.
+
+    Curves of trainings of equal length have one course, for their learning rate has; so what a training may still gain
+    is judged by what others did, epoch for epoch, and needs no formula of the curve.
+    """
+
+    most: tuple[float, ...]
+    mean: tuple[float, ...]
+
+    @staticmethod
+    def of(trials: Sequence[Trial], epochs: int) -> Gains | None:
+        """The gains after each epoch of trainings of `epochs`; None where fewer than CURVES_MIN have ended."""
+        curves = [trial.accuracies for trial in trials if trial.state == "done" and len(trial.accuracies) == epochs]
+        if len(curves) < CURVES_MIN:
+            return None
+        after = [[curve[-1] - curve[epoch] for curve in curves] for epoch in range(epochs)]
+        return Gains(tuple(max(gains) for gains in after), tuple(math.fsum(gains) / len(gains) for gains in after))
+
+
+def floors(
+    costs: Mapping[str, float | None], epochs: int, trials: Sequence[Trial], trade: Sequence[str]
+) -> tuple[float, ...]:
+    """After each epoch the validation accuracy below which a training of these `costs` cannot reach the Front.
+
+    That is: below what a network that costs no more on any axis reached in as many epochs, less GAIN_MARGIN times the
+    most that any training of that length gained from there on. Empty where too little is known. Without a network in
+    its own cost class nothing bounds it.
+    """
+    gains = Gains.of(trials, epochs)
+    own = tuple(float(costs.get(name) or 0.0) for name in trade)
+    rivals = [
+        trial.accuracies[-1]
+        for trial in trials
+        if trial.state == "done" and len(trial.accuracies) == epochs and _no_dearer(trial, own, trade)
+    ]
+    if gains is None or not rivals:
+        return ()
+    return tuple(max(rivals) - GAIN_MARGIN * max(most, 0.0) for most in gains.most[:-1])
+
+
+def _no_dearer(trial: Trial, costs: tuple[float, ...], trade: Sequence[str]) -> bool:
+    theirs = tuple(float(trial.costs.get(name) or 0.0) for name in trade)
+    return theirs == costs or dominates(theirs, costs)
+
+
+def extrapolation_error(trials: Sequence[Trial]) -> float | None:
+    """How far the accuracy that is foretold at half a training lies from its end, on average; None without enough.
+
+    Each trial's end is foretold from the mean gain of the others of its length.
+    """
+    errors = []
+    for trial in trials:
+        if trial.state != "done" or len(trial.accuracies) < 2:
+            continue
+        others = [other for other in trials if other is not trial]
+        if gains := Gains.of(others, len(trial.accuracies)):
+            half = len(trial.accuracies) // 2 - 1
+            errors.append(abs(trial.accuracies[half] + gains.mean[half] - trial.accuracies[-1]))
+    return math.fsum(errors) / len(errors) if errors else None

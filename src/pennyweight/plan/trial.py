@@ -1,0 +1,98 @@
+"""Trial: one training of one point of a space, for so many epochs, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from pennyweight.fit.accuracy import Accuracy
+from pennyweight.plan.space import Point
+
+State = Literal["running", "done", "stopped", "failed"]
+
+COSTS = ("parameters", "macs", "flash_bytes", "ram_bytes", "peak_ram_bytes", "latency_ms", "price_usd")
+"""The figures of a Cost that trials are told by."""
+
+Purpose = Literal["screening", "full", "repeat"]
+"""Why a network is trained: to choose by, fully because it was chosen, or again with another seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A training. It ends as `done`, `stopped` (it could not reach the Front any more, or time was over) or `failed`.
+
+    `network` is the canonical text, `costs` holds COSTS in int8, `run` is its folder within the search's, `base` the
+    number of the trial whose weights it began with. `accuracies` on validation are one an epoch, `validation` the
+    figure of the weights that were kept. `began_s` and `ended_s` are seconds of the search, `why` tells in words what
+    ended it before its time. `seed` is that of its recipe.
+    """
+
+    number: int
+    point: Point
+    network: str
+    costs: Mapping[str, float | None]
+    epochs: int
+    run: str
+    purpose: Purpose = "screening"
+    seed: int = 0
+    base: int | None = None
+    began_s: float = 0.0
+    state: State = "running"
+    validation: Accuracy | None = None
+    accuracies: tuple[float, ...] = ()
+    seconds: float = 0.0
+    ended_s: float = 0.0
+    why: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.state != "running"
+
+    def axes(self, trade: Sequence[str]) -> tuple[float, ...]:
+        """What it is placed by, less is better: the share of errors on validation, then the costs in `trade`.
+
+        A cost that is unknown is beyond all others.
+        """
+        assert self.validation is not None
+        costs = (self.costs.get(name) for name in trade)
+        return 1 - self.validation.share, *(float("inf") if cost is None else cost for cost in costs)
+
+    def ending(self, **changes: Any) -> Trial:
+        """The same trial, ended."""
+        return replace(self, **changes)
+
+    def as_json(self) -> dict[str, Any]:
+        """The trial as JSON types; `from_json` reads it back."""
+        told = asdict(self) | {"point": self.point.as_json(), "accuracies": list(self.accuracies)}
+        return told | {"validation": [self.validation.correct, self.validation.n] if self.validation else None}
+
+    @staticmethod
+    def from_json(facts: Mapping[str, Any]) -> Trial:
+        """The trial that `as_json` told. Raises TypeError, ValueError or LookupError where it is none."""
+        validation = facts["validation"]
+        return Trial(
+            **{
+                **facts,
+                "point": Point.from_json(facts["point"]),
+                "accuracies": tuple(map(float, facts["accuracies"])),
+                "validation": Accuracy(*map(int, validation)) if validation else None,
+            }
+        )
+
+
+def standing(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials that stand for their points: of each the one that is done with the most epochs, the last of equals.
+
+    A longer training supersedes a short one, whichever was luckier on validation. Repeats with other seeds, which
+    only tell how much the figure varies, stand for nothing.
+    """
+    longest: dict[Point, Trial] = {}
+    for trial in trials:
+        if trial.state != "done" or trial.validation is None or trial.purpose == "repeat":
+            continue
+        held = longest.get(trial.point)
+        if held is None or trial.epochs >= held.epochs:
+            longest[trial.point] = trial
+    return list(longest.values())

@@ -1,0 +1,140 @@
+"""What a worker does with one trial: train its network in a run folder of its own, and tell what came of it.
+
+A folder that holds a checkpoint is gone on with, one that is finished is read, and anything else is begun anew: so a
+job may be done twice, whatever killed it the first time.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pennyweight.core.errors import PennyweightError, RunError
+from pennyweight.core.files import writing
+from pennyweight.core.run import CHECKPOINT, RESULTS, Run
+from pennyweight.data.images import LabelledImages
+from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.checkpoint import unpacked
+from pennyweight.fit.loop import Progress, Row
+from pennyweight.fit.network import TrainedNetwork
+from pennyweight.fit.recipe import Recipe
+from pennyweight.fit.train import Training, resume, train
+from pennyweight.net.graph import Graph
+from pennyweight.plan.trial import State
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A training that a worker is to do in `folder`.
+
+    `base` is the run folder of the network whose weights it begins with. `floors` holds, epoch for epoch, the
+    validation accuracy below which it is stopped; `seconds` is how long it may take, `threads` how many it may use.
+    """
+
+    number: int
+    folder: Path
+    graph: Graph
+    recipe: Recipe
+    base: Path | None = None
+    floors: tuple[float, ...] = ()
+    seconds: float = float("inf")
+    threads: int = 1
+    device: str = "auto"
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a job, in the words of a Trial."""
+
+    number: int
+    state: State
+    validation: Accuracy | None = None
+    accuracies: tuple[float, ...] = ()
+    epochs: int = 0
+    seconds: float = 0.0
+    why: str = ""
+
+
+class Stop(Exception):
+    """A training that is to go on no more; whoever watches it may raise this."""
+
+
+def work(job: Job, images: LabelledImages, on_progress: Callable[[Progress], None] | None = None) -> Outcome:
+    """What came of `job`, trained on `images`, which have its network's input shape. It raises nothing of its own.
+
+    A training that is stopped keeps its checkpoint: `resume` can go on with it.
+    """
+    began = time.perf_counter()
+    seen = 0
+
+    def watch(progress: Progress) -> None:
+        nonlocal seen
+        if progress.validation_accuracy is not None and progress.epoch > seen:
+            seen = progress.epoch
+            floor = job.floors[seen - 1] if seen <= len(job.floors) else 0.0
+            if progress.validation_accuracy < floor:
+                raise Stop(
+                    f"after epoch {seen} of {progress.epochs} its validation accuracy, "
+                    f"{progress.validation_accuracy:.2%}, was below {floor:.2%}: it could not reach the front any more"
+                )
+        if time.perf_counter() - began > job.seconds:
+            raise Stop(f"time was over in epoch {progress.epoch + 1} of {progress.epochs}")
+        if on_progress is not None:
+            on_progress(progress)
+
+    torch.set_num_threads(job.threads)
+    state: State = "failed"
+    try:
+        done = _trained(job, images, watch)
+        return Outcome(job.number, "done", done.validation, _accuracies(done.curves), done.epochs, done.seconds)
+    except Stop as stop:
+        state, why = "stopped", str(stop)
+    except PennyweightError as error:
+        why = str(error)
+    except MemoryError:
+        why = "out of memory"
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+    rows = _rows(job.folder)
+    return Outcome(job.number, state, None, _accuracies(rows), len(rows), time.perf_counter() - began, why)
+
+
+def _trained(job: Job, images: LabelledImages, watch: Callable[[Progress], None]) -> Training:
+    if (job.folder / RESULTS).is_file() or (job.folder / CHECKPOINT).is_file():
+        with suppress(RunError):
+            return resume(job.folder, images, tensorboard=job.tensorboard, on_progress=watch)
+    with writing(job.folder) as folder:
+        if folder.exists():
+            shutil.rmtree(folder)
+    return train(
+        images,
+        job.graph,
+        recipe=job.recipe,
+        weights=None
+        if job.base is None
+        else TrainedNetwork.of(Run.open(job.base), torch.device("cpu")).module.state_dict(),
+        out=job.folder,
+        device=job.device,
+        tensorboard=job.tensorboard,
+        on_progress=watch,
+    )
+
+
+def _rows(folder: Path) -> list[Row]:
+    """The epochs that the checkpoint in `folder` has behind it."""
+    with suppress(RunError):
+        _, facts, _ = unpacked(Run.open(folder))
+        return list(facts["curves"])
+    return []
+
+
+def _accuracies(rows: Sequence[Row]) -> tuple[float, ...]:
+    """The validation accuracy after each epoch; 0 where no images were held out."""
+    return tuple(float(row["validation_accuracy"] or 0.0) for row in rows)

@@ -1,0 +1,96 @@
+"""Candidates are priced before anything is trained."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from pennyweight.core.board import find_board
+from pennyweight.core.budget import Budget
+from pennyweight.core.errors import BudgetError
+from pennyweight.net.cost import cost
+from pennyweight.net.zoo import build_network
+from pennyweight.plan.candidates import Candidates
+from pennyweight.plan.space import Space
+
+SPACE = Space.from_toml(
+    '[networks.mlp]\nhidden = ["8", "16", "64-32"]\n[networks.pooled-resnet]\nwidth = { low = 4, high = 16 }\n'
+    "[recipe]\nlearning_rate = [0.01, 0.1]"
+)
+
+
+def candidates(**limits: float) -> Candidates:
+    return Candidates(SPACE, (8, 8, 1), 10, Budget.of(None, **limits))
+
+
+def test_what_fits_keeps_the_budget_and_what_does_not_is_none() -> None:
+    some = candidates(parameters=1_000)
+    for seed in range(50):
+        point = SPACE.draw(Random(seed))
+        figures = cost(build_network(point.network, (8, 8, 1), 10)).to_figures()
+        found = some.fitting(point)
+        assert (found is not None) == (not some.budget.excesses(figures))
+        if found:
+            assert found.point == point
+            assert found.cost.to_figures() == figures
+
+
+def test_a_network_is_priced_once_whatever_its_recipe() -> None:
+    some = candidates()
+    one, *others = (point for point in (SPACE.draw(Random(seed), "mlp") for seed in range(60)))
+    twin = next(each for each in others if each.network == one.network and each != one)
+    first, second = some.priced(one), some.priced(twin)
+    assert first
+    assert second
+    assert first.graph is second.graph
+    assert some.considered == 1
+
+
+def test_a_probe_finds_what_fits_by_rising_macs_each_once() -> None:
+    some = candidates(parameters=2_000)
+    found = some.probe(Random(0))
+    assert [each.cost.macs for each in found] == sorted(each.cost.macs for each in found)
+    assert len({each.point for each in found}) == len(found)
+    assert all(each.cost.parameters <= 2_000 for each in found)
+    assert some.feasible < some.considered
+
+
+def test_a_probe_finds_a_network_that_fits_at_a_corner_of_a_large_space() -> None:
+    space = Space.from_toml("[networks.pooled-resnet]\nwidth = { low = 4, high = 500 }")
+    smallest = cost(build_network("pooled-resnet:width=4", (8, 8, 1), 10)).parameters
+    found = Candidates(space, (8, 8, 1), 10, Budget(parameters=smallest)).probe(Random(0))
+    assert [each.point.network for each in found] == ["pooled-resnet:width=4"]
+
+
+def test_an_impossible_budget_names_the_nearest_network_and_the_limit_in_its_way() -> None:
+    with pytest.raises(BudgetError) as caught:
+        candidates(parameters=10).probe(Random(0))
+    nearest = min((cost(build_network(f"mlp:hidden={hidden}", (8, 8, 1), 10)).parameters for hidden in (8, 16)))
+    assert f"parameters {nearest:,} exceeds the budget of 10" in str(caught.value)
+    assert "mlp:hidden=8" in str(caught.value)
+    assert caught.value.hint
+
+
+def test_a_space_that_cannot_take_the_images_says_so() -> None:
+    space = Space.from_toml("[networks.squeezenet]")
+    with pytest.raises(BudgetError, match="can take these images"):
+        Candidates(space, (1, 1, 1), 10, Budget()).probe(Random(0))
+
+
+def test_pictures_are_brought_to_the_shape_of_the_point() -> None:
+    space = Space.from_toml('input = ["4x4", "16x16"]\n[networks.pooled-resnet]')
+    some = Candidates(space, (8, 8, 1), 10, Budget())
+    small, large = map(some.priced, space.corners())
+    assert small
+    assert large
+    assert (small.input_shape, large.input_shape) == ((4, 4, 1), (16, 16, 1))
+    assert small.cost.macs < large.cost.macs
+
+
+def test_a_board_gives_the_latency_that_a_budget_limits() -> None:
+    board = find_board("nucleo-f446re")
+    some = Candidates(SPACE, (8, 8, 1), 10, Budget.of(board), board)
+    found = some.probe(Random(0))
+    assert all(each.cost.price_usd == board.price_usd for each in found)
+    assert all(each.cost.flash_bytes <= board.flash_bytes for each in found)
