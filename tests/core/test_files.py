@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from pennyweight.core.files import STALE_S, read_within, sweep, write_bytes, write_json
+from pennyweight.core.errors import RunError
+from pennyweight.core.files import STALE_S, held_alone, read_within, sweep, write_bytes, write_json
 
 FullDisk = Callable[[int], AbstractContextManager[None]]
 
@@ -151,3 +152,26 @@ def test_what_is_no_file_of_the_folder_or_too_large_is_not_read(tmp_path: Path) 
         read_within(folder, "sub/file", 4)
     with pytest.raises(FileNotFoundError):
         read_within(folder, "nothing", 5)
+
+
+def test_a_device_is_written_to_and_never_replaced() -> None:
+    write_bytes(Path("/dev/null"), b"nothing")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_file_is_held_by_one_process_at_a_time_and_by_nobody_once_that_is_dead(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    hold = (
+        "import sys, pathlib; from pennyweight.core.files import held_alone\n"
+        "with held_alone(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", hold, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline().strip() == b"held"
+        with pytest.raises(RunError, match="another process"), held_alone(path):
+            pass
+        other.kill()
+        other.wait()
+    with held_alone(path):
+        pass

@@ -363,10 +363,10 @@ def test_evaluations_that_cannot_be_read_are_left_out_and_told(tmp_path: Path) -
     (folder / "link.json").symlink_to("/dev/zero")
     (folder / "list.json").write_text("[]")
     (folder / "folder.json").mkdir()
-    told: list[str] = []
+    told: dict[str, str] = {}
     assert run.evaluations(told) == run.evaluations() == {"test": {"n": 1}}
-    assert len(told) == 4
-    assert all(name in " ".join(told) for name in ("pipe.json", "link.json", "list.json", "folder.json"))
+    assert told.keys() == {"pipe", "link", "list", "folder"}
+    assert all(f"{name}.json cannot be read" in why for name, why in told.items())
 
 
 def test_a_new_evaluation_takes_the_contact_sheet_and_the_drafts_of_killed_ones_away(tmp_path: Path) -> None:
@@ -377,6 +377,18 @@ def test_a_new_evaluation_takes_the_contact_sheet_and_the_drafts_of_killed_ones_
     assert names(tmp_path / EVALUATIONS) >= {file.name, sheet.name} == {"test.json", "test.png"}
     run.keep_evaluation("test", {"n": 2})
     assert names(tmp_path / EVALUATIONS) == {"test.json"}
+
+
+def test_a_new_evaluation_that_cannot_be_written_leaves_the_old_one_its_contact_sheet(
+    tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    run = finished(tmp_path)
+    run.keep_evaluation("test", {"n": 1})
+    run.keep_contact_sheet("test", b"png")
+    with full_disk(100), pytest.raises(RunError, match="cannot be written"):
+        run.keep_evaluation("test", {"n": "x" * 1000})
+    assert names(tmp_path / EVALUATIONS) == {"test.json", "test.png"}
+    assert run.evaluations() == {"test": {"n": 1}}
 
 
 def test_nothing_is_written_through_a_link_in_the_place_of_the_evaluations(tmp_path: Path) -> None:

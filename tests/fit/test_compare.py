@@ -205,7 +205,7 @@ def test_images_that_would_be_fetched_are_not_opened(
     assert found.runs[0].train is None
     (note,) = found.notes
     assert f"{source}, would have to be fetched" in note
-    assert note.endswith(f"pennyweight evaluate {runs[0]} --part train")
+    assert note.endswith(f"pennyweight evaluate {runs[0]} --part train fetches them")
 
 
 def test_a_search_leads_to_no_folder_outside_of_its_own(runs: list[Path], tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_a_search_leads_to_no_folder_outside_of_its_own(runs: list[Path], tmp_pa
     (search / "search.json").write_text(json.dumps({"front": entries}))
     found = compare([search], device="cpu")
     assert [row.run for row in found.runs] == [search / "trial-01"]
-    assert sum("does not lie in the search's folder" in note for note in found.notes) == 5
+    assert sum(f"in {search}" in note and "left out: there is no run" in note for note in found.notes) == 6
     assert sorted(tmp_path.iterdir()) == before
     (search / "search.json").write_text(json.dumps({"front": [{"run": "loop"}]}))
     assert "left out" in compare([search, runs[0]], device="cpu").notes[0]

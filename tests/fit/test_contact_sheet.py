@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from pennyweight.data.decode import encode_png
+from pennyweight.fit.answer import Answer
 from pennyweight.fit.contact_sheet import COLUMNS, PICTURE_SIDE, contact_sheet
-from pennyweight.fit.evaluate import Answer
 
 
 def photo(file: str = "3/a.png", answer: str = "3", side: int = 28, note: str = "") -> Answer:

@@ -140,6 +140,28 @@ def test_a_loss_that_is_no_number_is_told_with_its_epoch() -> None:
     assert (finding.disease, finding.epoch) == ("diverged", 5)
 
 
+@pytest.mark.parametrize(
+    ("losses", "epoch", "peak"),
+    [
+        ([5.96, 194026, 3.7e7, 1e11, 12.3, 5.1, 2.86, 2.37], 1, "1e+11 in epoch 4"),
+        ([1729, 1.9e7, 6.6e10, 1.2e23, 2.8e21, 25.5], 1, "1.2e+23 in epoch 4"),
+        ([2.31, 2.3, 40.0, 9.0, 2.31], 3, "40 in epoch 3"),
+        ([2.0, 1.0, 0.5, 7.0, 2.31, 2.305], 4, "7 in epoch 4"),
+        ([2.9, 2.3, 3.0, 4.1, 4.0], 4, "4.1 in epoch 4"),
+    ],
+)
+def test_a_loss_that_left_and_came_back_to_guessing_has_diverged_since_it_left(
+    losses: list[float], epoch: int, peak: str
+) -> None:
+    (finding,) = diagnose_curves(curve(losses, losses, [0.1] * len(losses)), 10)
+    assert (finding.disease, finding.epoch) == ("diverged", epoch)
+    assert f"rises to {peak}" in finding.says
+
+
+def test_a_first_epoch_far_above_guessing_is_no_disease_where_the_network_learns() -> None:
+    assert diseases(curve([90.0, *FALLING], [2.0, *FALLING], [0.1, *RISING_ACCURACY])) == []
+
+
 def test_overfitting_begins_after_the_lowest_validation_loss() -> None:
     (finding,) = diagnose_curves(OVERFITTED, 10)
     assert finding.epoch == 4

@@ -25,10 +25,11 @@ from pennyweight.data.geometry import Geometry
 from pennyweight.data.images import SEALED_NOTE, LabelledImages, Part
 from pennyweight.data.source import open_source
 from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.answer import Answer
 from pennyweight.fit.card import CARD
 from pennyweight.fit.class_figures import class_figures
 from pennyweight.fit.contact_sheet import contact_sheet
-from pennyweight.fit.evaluate import Answer, evaluate
+from pennyweight.fit.evaluate import evaluate
 from pennyweight.fit.kept import kept_evaluations
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.recipe import Recipe
@@ -535,7 +536,7 @@ def test_photos_in_which_nothing_was_found_are_counted_and_told_apart(bars: Path
     out = evaluate(bars / "run", str(tmp_path / "mine"), device="cpu")
     assert (out.accuracy, out.not_blank) == (Accuracy(3, 4), Accuracy(2, 2))
     assert out.as_json()["not_blank"] == {"correct": 2, "n": 2}
-    assert kept_evaluations(Run.open(bars / "run"), [])[out.kept.stem].not_blank == out.not_blank
+    assert kept_evaluations(Run.open(bars / "run"), {})[out.kept.stem].not_blank == out.not_blank
     card = (bars / "run" / CARD).read_text()
     assert f"- Nothing was found in 2 of the 4 photos of mine; without them the accuracy is {out.not_blank}." in card
     for name in ("bar", "dash"):

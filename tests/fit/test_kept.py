@@ -34,6 +34,10 @@ FACTS: dict[str, Any] = {
     "fingerprint": "ab",
     "labels": [0, 1, 1],
     "answers": [0, 1, 0],
+    "classes": ["a", "\x1b[31m"],
+    "confusion": [[1, 0], [1, 1]],
+    "reliability": [{"confidence": None, "accuracy": None, "n": 0}, {"confidence": 0.5, "accuracy": 1, "n": 3}],
+    "mistakes": [{"index": 2, "true": "b", "answer": "a", "confidence": 1, "png_base64": "iVBORw0KGgo="}],
 }
 
 JSON = st.recursive(
@@ -47,10 +51,11 @@ def test_what_evaluate_kept_is_what_is_read(tmp_path: Path, digits: LabelledImag
     recipe = Recipe(epochs=2, validation=0.2)
     run = train(digits, mlp, recipe=recipe, out=tmp_path / "run", device="cpu").run
     looked = evaluate(run, digits, device="cpu")
-    notes: list[str] = []
-    kept = kept_evaluations(Run.open(run), notes)["test"]
-    assert notes == []
-    for name in ("source", "part", "accuracy", "loss", "per_class", "calibration_error", "timing"):
+    left_out: dict[str, str] = {}
+    kept = kept_evaluations(Run.open(run), left_out)["test"]
+    assert left_out == {}
+    same = ("source", "part", "accuracy", "loss", "class_names", "confusion", "per_class", "calibration_error")
+    for name in (*same, "reliability", "mistakes", "photos", "timing"):
         assert getattr(kept, name) == getattr(looked, name)
     assert kept.test_openings == looked.opened == 1
     assert kept.labels.tolist() == digits.sealed.labels.tolist()
@@ -63,6 +68,8 @@ def test_what_an_older_version_did_not_keep_is_none_or_empty() -> None:
     assert (kept.loss, kept.timing, kept.calibration_error, kept.per_class, kept.fingerprint) == (None,) * 3 + ((), "")
     assert len(kept.labels) == len(kept.answers) == 0
     assert kept.not_blank is None
+    assert (kept.class_names, kept.confusion, kept.reliability, kept.mistakes, kept.photos) == ((),) * 5
+    assert KeptEvaluation.of(FACTS).class_names == ("a", "\\x1b[31m")
     timing = KeptEvaluation.of(FACTS).timing
     assert timing is not None
     assert (timing.batch1_ms, timing.batch1_ms_quartiles) == (0.5, None)
@@ -94,6 +101,17 @@ def test_what_an_older_version_did_not_keep_is_none_or_empty() -> None:
         ({"not_blank": 3}, "not_blank is no JSON object"),
         ({"not_blank": {"correct": 2, "n": 3}}, "is no part of"),
         ({"not_blank": {"correct": 3, "n": 2}}, "3 of 2 images"),
+        ({"classes": ["a", 3]}, "classes is no list of texts"),
+        ({"confusion": [3]}, "confusion is no list of lists"),
+        ({"confusion": [[1, 0]]}, "confusion has not a row and a column for each of 2 classes"),
+        ({"confusion": [[1], [1, 1]]}, "confusion has not a row and a column"),
+        ({"confusion": [[2, -1], [1, 1]]}, "confusion is no count"),
+        ({"confusion": [[2, 0], [0, 1]]}, "its confusion is not that of"),
+        ({"reliability": [{"confidence": 2, "n": 1}]}, "confidence is no number from 0 to 1"),
+        ({"mistakes": [3]}, "mistakes is no list of JSON objects"),
+        ({"mistakes": [FACTS["mistakes"][0] | {"png_base64": "PHN2Zz4="}]}, "is no PNG"),
+        ({"photos": [FACTS["mistakes"][0] | {"png_base64": "\u00e9"}]}, "is no PNG"),
+        ({"photos": [FACTS["mistakes"][0] | {"file": 3}]}, "file is no text"),
         ({"source": None}, "source is no text"),
         ({"fingerprint": 5}, "fingerprint is no text"),
         ({"test_openings": -1}, "test_openings is no count"),
@@ -105,9 +123,9 @@ def test_what_cannot_be_an_evaluation_is_left_out_with_the_reason(
     (tmp_path / EVALUATIONS).mkdir()
     for name, facts in (("good", FACTS), ("bad", FACTS | change)):
         (tmp_path / EVALUATIONS / f"{name}.json").write_text(json.dumps(facts))
-    notes: list[str] = []
-    assert list(kept_evaluations(Run(tmp_path), notes)) == ["good"]
-    (note,) = notes
+    left_out: dict[str, str] = {}
+    assert list(kept_evaluations(Run(tmp_path), left_out)) == ["good"]
+    note = left_out["bad"]
     assert "evaluations/bad.json is malformed" in note
     assert reason in note
 

@@ -223,7 +223,7 @@ def test_a_loss_that_is_no_number_ends_the_training_with_a_hint(
     ) as caught:
         go(state, digits, recipe, keep)
     assert "learning rate 100" in str(caught.value)
-    assert caught.value.hint == "try a lower one: --set learning_rate=25"
+    assert caught.value.hint == "try a lower one: --set learning_rate=0.1"
     assert len(state.curves) == len(saved)
 
 

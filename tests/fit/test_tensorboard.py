@@ -10,6 +10,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pennyweight.core.errors import MissingExtraError, RunError
+from pennyweight.core.run import Run
 from pennyweight.data.images import LabelledImages
 from pennyweight.fit.loop import Progress
 from pennyweight.fit.recipe import Recipe
@@ -81,7 +82,7 @@ def test_an_epoch_that_was_shown_but_not_kept_is_shown_as_it_was_in_the_end(
 ) -> None:
     with pytest.raises(Stop):
         train(digits, mlp, recipe=RECIPE, out=tmp_path / "run", device="cpu", on_progress=stop_in_the_third_epoch)
-    with event_files(tmp_path / "run", []) as write:
+    with event_files(Run(tmp_path / "run"), []) as write:
         for epoch in (1, 2, 3):
             write({"epoch": epoch, "train_loss": 99.0})
     assert_shown(resume(tmp_path / "run", digits))
@@ -102,5 +103,22 @@ def test_a_missing_tensorboard_is_told_before_the_images_are_read(monkeypatch: p
 
 def test_a_folder_that_cannot_be_made_is_a_run_error(tmp_path: Path) -> None:
     (tmp_path / EVENTS).write_text("a file, where a folder is needed")
-    with pytest.raises(RunError, match="tensorboard cannot be written"), event_files(tmp_path, []):
+    with pytest.raises(RunError, match="tensorboard cannot be written"), event_files(Run(tmp_path), []):
         pass
+
+
+def test_nothing_is_deleted_or_written_through_a_link_in_its_place(
+    tmp_path: Path, digits: LabelledImages, mlp: Graph
+) -> None:
+    with pytest.raises(Stop):
+        train(digits, mlp, recipe=RECIPE, out=tmp_path / "run", device="cpu", on_progress=stop_in_the_third_epoch)
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "events.out.tfevents.1.mine").write_text("mine")
+    (tmp_path / "run" / EVENTS).symlink_to(victim)
+    for asked in (True, False):
+        with pytest.raises(RunError, match="tensorboard is a link"):
+            resume(tmp_path / "run", digits, tensorboard=asked)
+    assert [(path.name, path.read_text()) for path in victim.iterdir()] == [("events.out.tfevents.1.mine", "mine")]
+    (tmp_path / "run" / EVENTS).unlink()
+    assert_shown(resume(tmp_path / "run", digits, tensorboard=True))

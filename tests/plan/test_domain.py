@@ -59,7 +59,9 @@ def test_every_whole_number_of_a_range_is_as_likely() -> None:
 def test_the_draws_of_a_logarithmic_range_are_even_in_their_logarithm() -> None:
     rng = Random(0)
     logs = [math.log10(float(Range(1e-4, 1.0, log=True).draw(rng))) for _ in range(4_000)]
-    assert [sum(low <= each < low + 1 for each in logs) for low in (-4, -3, -2, -1)] == pytest.approx([1_000] * 4, abs=120)
+    assert [sum(low <= each < low + 1 for each in logs) for low in (-4, -3, -2, -1)] == pytest.approx(
+        [1_000] * 4, abs=120
+    )
 
 
 def test_neighbours_in_a_list_of_rising_numbers_are_those_beside() -> None:

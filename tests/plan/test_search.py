@@ -170,7 +170,8 @@ def test_two_workers_find_what_one_finds(tmp_path: Path) -> None:
 
 def test_a_network_that_diverges_is_left_out_and_told_of(tmp_path: Path) -> None:
     space = Space.from_toml(
-        '[networks.mlp]\nhidden = ["8"]\n[recipe]\nepochs = [4]\noptimizer = ["nesterov"]\nweight_decay = [1.0, 0.0]\nlearning_rate = [100.0]'
+        '[networks.mlp]\nhidden = ["8"]\n[recipe]\nepochs = [4]\n'
+        'optimizer = ["nesterov"]\nweight_decay = [1.0, 0.0]\nlearning_rate = [100.0]'
     )
     result = search("digits", Budget(), space=space, sampler="grid", out=tmp_path / "out")
     assert result.winner.trial.point.recipe["weight_decay"] == 0.0
@@ -180,7 +181,8 @@ def test_a_network_that_diverges_is_left_out_and_told_of(tmp_path: Path) -> None
 
 def test_where_none_can_be_trained_the_reasons_are_told(tmp_path: Path) -> None:
     space = Space.from_toml(
-        '[networks.mlp]\nhidden = ["8"]\n[recipe]\noptimizer = ["nesterov"]\nweight_decay = [1.0]\nlearning_rate = [100.0]'
+        '[networks.mlp]\nhidden = ["8"]\n[recipe]\n'
+        'optimizer = ["nesterov"]\nweight_decay = [1.0]\nlearning_rate = [100.0]'
     )
     with pytest.raises(TrainingError, match=r"none of the networks .* learning rate 100"):
         search("digits", Budget(), space=space, sampler="grid", out=tmp_path / "out")

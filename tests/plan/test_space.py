@@ -172,7 +172,7 @@ def test_every_fault_is_named_at_once() -> None:
         "[[networks.mlp]]",
         "[networks.mlp]\nhidden = [[8, 16]]",
         "[networks.mlp]\nhidden = [{ a = 1 }]",
-        "[networks.mlp]\nhidden = 1979-05-27",
+        "[networks.mlp]\nhidden = 12:00:00",
         "[networks.mlp]\ndropout = nan",
         "[networks.mlp]\ndropout = { low = -inf, high = inf }",
         "[networks.mlp]\ndropout = { low = {}, high = [] }",
@@ -195,13 +195,12 @@ def test_what_is_no_space_is_a_usage_error(text: str) -> None:
         Space.from_toml(text)
 
 
-WORDS = st.sampled_from(
-    [*"[]{}=,.\"'\n", " ", "networks", "mlp", "recipe", "input", "hidden", "dropout", "epochs", "low", "high", "log"]
-    + ["true", "0.5", "1", "-1", "nan", "1e999", "8x8", "\x1b[31m", "é"]
-)
+WORDS = st.sampled_from(["networks", "mlp", "recipe", "input", "hidden", "dropout", "epochs", "low", "high", "log"])
+VALUES = st.sampled_from(["true", "0.5", "1", "-1", "nan", "1e999", "8x8", "é"])
+SIGNS = st.sampled_from([*"[]{}=,.\"' \n", "\x1b[31m"])
 
 
-@given(st.lists(WORDS, max_size=30).map("".join) | st.text())
+@given(st.lists(WORDS | VALUES | SIGNS, max_size=30).map("".join) | st.text())
 @example("[networks.mlp]\ndropout={low=0,high=0.5,log=false}")
 def test_any_text_is_a_space_or_a_usage_error(text: str) -> None:
     try:

@@ -85,6 +85,15 @@ def test_every_figure_is_there_in_a_terminal_of_any_width(printed: Printed, widt
     assert told.count("sealed") == 1  # runs/c was opened, and what came out is not kept
 
 
+@pytest.mark.parametrize(("width", "together"), [(80, 2), (100, 3)])
+def test_a_terminal_too_narrow_for_a_row_a_run_gets_a_column_a_run(printed: Printed, width: int, together: int) -> None:
+    lines = printed(comparison_report(COMPARISON), width).splitlines()
+    of_test = next(line for line in lines if line.startswith("test %"))[6:]
+    assert of_test.count(" … ") + of_test.count("–") == together
+    assert next(line.split()[:2] for line in lines if line.startswith("parameters")) == ["parameters", "71,220"]
+    assert lines[0].split()[:2] == ["runs/a", "runs/b"]
+
+
 def test_what_nobody_asked_for_has_no_column(printed: Printed) -> None:
     page = printed(comparison_report(Comparison(COMPARISON.runs[:1], (), ())), 120)
     assert "photos" not in page

@@ -75,6 +75,11 @@ def test_every_key_has_a_column_and_what_is_unknown_is_empty(tmp_path: Path) -> 
     ]
 
 
+def test_a_column_that_is_called_like_an_interval_and_holds_none_stays_one(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", [{"interval": 7, "quartiles": "ab", "my interval": [1, 2, 3]}])
+    assert table(tmp_path / "a.csv") == [["interval", "quartiles", "my interval"], ["7", "ab", "1x2x3"]]
+
+
 def test_a_name_that_is_no_unicode_text_is_written_as_an_escape(tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", [{"file": "a\udce9"}])
     assert table(tmp_path / "a.csv")[1] == ["a\\udce9"]

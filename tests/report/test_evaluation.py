@@ -10,9 +10,10 @@ import pytest
 
 from pennyweight.data.decode import encode_png
 from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.answer import Answer
 from pennyweight.fit.calibration import calibration_error, reliability
 from pennyweight.fit.class_figures import class_figures
-from pennyweight.fit.evaluate import Answer, Evaluation
+from pennyweight.fit.evaluate import Evaluation
 from pennyweight.fit.timing import Timing
 from pennyweight.report.evaluation import class_rows, evaluation_report, opened_too_often, photo_rows
 

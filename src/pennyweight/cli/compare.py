@@ -44,13 +44,12 @@ def compare(
     if json:
         print_json(found.as_json())
     else:
-        from pennyweight.core.text import visible
         from pennyweight.report.comparison import comparison_report, next_command
 
         console = output()
         console.print(comparison_report(found))
         if command := next_command(found):
-            console.print(f"\nsealed: {visible(command)} opens a test part; do it once, in the end", soft_wrap=True)
+            console.print(f"\nsealed: {command} opens a test part; do it once, in the end", soft_wrap=True)
     if csv is not None:
         from pennyweight.report.csv import write_tables
 

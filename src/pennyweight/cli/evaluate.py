@@ -42,7 +42,7 @@ def evaluate(
     light on dark, a box of 20 pixels, centred. The pictures as the network saw them are kept in the run folder.
     """
     from pennyweight.fit.evaluate import evaluate as evaluate_run
-    from pennyweight.report.evaluation import class_rows, opened_too_often, photo_rows
+    from pennyweight.report.evaluation import class_rows, confusion_rows, opened_too_often, photo_rows
 
     found = evaluate_run(
         run,
@@ -68,16 +68,11 @@ def evaluate(
     if csv is not None:
         from pennyweight.report.csv import write_tables
 
-        facts = found.as_json()
-        names = found.class_names
         write_tables(
             csv,
             photo_rows(found) or class_rows(found),
-            confusion=[
-                {"true": true, **dict(zip(names, row, strict=True))}
-                for true, row in zip(names, found.confusion, strict=True)
-            ],
-            reliability=facts["reliability"],
+            confusion=confusion_rows(found),
+            reliability=found.as_json()["reliability"],
         )
     if found.contact_sheet is not None:
         show_message(

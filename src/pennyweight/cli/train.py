@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from pennyweight.cli.options import AsJson, CsvFile, DataDir, Device, Input
 from pennyweight.cli.output import print_json
 from pennyweight.cli.page import Verb
 from pennyweight.core.errors import UsageError
+from pennyweight.core.text import command
 from pennyweight.fit.recipe import Recipe
 
 
@@ -61,9 +61,10 @@ def train(
     in the same numbers.
     """
     if resume is not None and any((source, network, settings, recipe, out, input, device != "auto")):
+        way = command("train", "--resume", resume)
         raise UsageError(
             "--resume carries on what was begun, with its own settings",
-            hint=f"pennyweight train --resume {resume}, with --data-dir, --tensorboard, --csv and --json where needed",
+            hint=f"{way}, with --data-dir, --tensorboard, --csv and --json where needed",
         )
     if resume is None and (source is None or network is None):
         raise UsageError("SOURCE and NETWORK are needed", hint="pennyweight train digits mlp")
@@ -99,14 +100,13 @@ def train(
     except KeyboardInterrupt:
         from pennyweight.report.terminal import show_message
 
-        way_on = f"; to go on: pennyweight train --resume {shlex.quote(str(begun[0]))}" if begun else ""
+        way_on = f"; to go on: {command('train', '--resume', begun[0])}" if begun else ""
         show_message(f"interrupted{way_on}")
         raise typer.Exit(130) from None
 
     if json:
         print_json(done.as_json())
     else:
-        from pennyweight.core.text import visible
         from pennyweight.report.terminal import output
         from pennyweight.report.training import next_command, training_report, training_verdict
 
@@ -114,7 +114,7 @@ def train(
         console.print(training_report(done))
         if verdict := training_verdict(done):
             console.print("", verdict)
-        console.print(f"\nnext: {visible(next_command(done))}", soft_wrap=True)
+        console.print(f"\nnext: {next_command(done)}", soft_wrap=True)
     if csv is not None:
         from pennyweight.report.csv import write_csv
 

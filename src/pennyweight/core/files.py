@@ -28,6 +28,9 @@ def write_bytes(path: Path, content: bytes) -> None:
     Of several that write it at once, one is the last, and the file is whole. Raises OSError (a full disk, say) with
     the old file untouched and nothing left behind.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_bytes(content)  # a device or a pipe, such as /dev/stdout, is written to, never replaced
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{DRAFT}")
     try:

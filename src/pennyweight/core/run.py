@@ -31,6 +31,7 @@ from typing import Any
 
 from pennyweight.core.errors import RunError
 from pennyweight.core.files import read_within, sweep, write_bytes, write_json, writing
+from pennyweight.core.text import command
 
 SETTINGS, GRAPH, ENVIRONMENT, OPENINGS = "settings.json", "graph.json", "environment.json", "openings.jsonl"
 CHECKPOINT, WEIGHTS, RESULTS = "checkpoint.safetensors", "weights.safetensors", "results.json"
@@ -79,7 +80,7 @@ class Run:
             except FileExistsError as error:
                 raise RunError(
                     f"{folder} exists and is not empty",
-                    hint=f"choose another --out, or pennyweight train --resume {folder}",
+                    hint=f"choose another --out, or {command('train', '--resume', folder)}",
                 ) from error
         for name, facts in ((GRAPH, graph), (ENVIRONMENT, environment), (SETTINGS, settings)):
             with writing(folder / name) as path:
@@ -205,31 +206,32 @@ class Run:
 
         The contact sheet of the old one is removed. Nothing is written where `evaluations` is a link.
         """
-        with writing(self._evaluations() / f"{name}.json") as path:
-            path.with_suffix(".png").unlink(missing_ok=True)
+        with writing(self.subfolder(EVALUATIONS) / f"{name}.json") as path:
             write_json(path, facts)
+            path.with_suffix(".png").unlink(missing_ok=True)
             sweep(path.parent)
         return path
 
     def keep_contact_sheet(self, name: str, png: bytes) -> Path:
         """The file beside the evaluation called `name` that shows its pictures."""
-        with writing(self._evaluations() / f"{name}.png") as path:
+        with writing(self.subfolder(EVALUATIONS) / f"{name}.png") as path:
             write_bytes(path, png)
         return path
 
-    def evaluations(self, left_out: list[str] | None = None) -> dict[str, dict[str, Any]]:
-        """Each evaluation by its name, in alphabetic order. `left_out` is told of those that cannot be read."""
+    def evaluations(self, left_out: dict[str, str] | None = None) -> dict[str, dict[str, Any]]:
+        """Each evaluation by its name, in alphabetic order. `left_out` is told which cannot be read, and why."""
         found = {}
         for path in sorted((self.folder / EVALUATIONS).glob("*.json")):
             try:
                 found[path.stem] = self.read(f"{EVALUATIONS}/{path.name}")
             except RunError as error:
                 if left_out is not None:
-                    left_out.append(str(error))
+                    left_out[path.stem] = str(error)
         return found
 
-    def _evaluations(self) -> Path:
-        folder = self.folder / EVALUATIONS
+    def subfolder(self, name: str) -> Path:
+        """The folder called `name` in this one, to write into. A link in its place raises RunError."""
+        folder = self.folder / name
         if folder.is_symlink():
             raise RunError(f"{folder} is a link, and nothing is written through it", hint="remove the link")
         return folder
@@ -242,7 +244,7 @@ class Run:
         except FileNotFoundError as error:
             hint = "train again, or bring the original file back"
             if name == RESULTS:
-                hint = f"its training has not ended: pennyweight train --resume {self.folder}"
+                hint = f"its training has not ended: {command('train', '--resume', self.folder)}"
             raise RunError(f"{self.folder}: {name} is missing", hint=hint) from error
         except OSError as error:
             raise RunError(f"{self.folder}: {name} cannot be read: {error}") from error

@@ -215,6 +215,11 @@ def data_folders(data_dir: Path | None = None) -> list[Path]:
     return [*_told_folders(data_dir), Path(pooch.os_cache("pennyweight"))]
 
 
+def must_be_fetched(source: str, data_dir: Path | None = None) -> bool:
+    """Whether opening this source asks another machine: a set of the hub, or a named one that is not on this one."""
+    return source.startswith("hf:") or (source in NAMED and found_sets(data_dir)[source] is None)
+
+
 def found_sets(data_dir: Path | None = None) -> dict[str, Path | None]:
     """Where each named set lies, unpacked or as its archive; None where it is not on this machine."""
     return {name: _place(name, data_folders(data_dir)) for name in NAMED}

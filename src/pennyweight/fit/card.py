@@ -7,7 +7,6 @@ folder knows what belongs there; what only people know, it asks them for.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 from pennyweight.core.errors import RunError, UsageError
 from pennyweight.core.files import write_bytes
 from pennyweight.core.run import ENVIRONMENT, RESULTS, SETTINGS, Run
-from pennyweight.core.text import visible
+from pennyweight.core.text import command, visible
 from pennyweight.core.units import counted, format_minutes
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.kept import OWN_PARTS, KeptEvaluation, kept_evaluations
@@ -84,13 +83,13 @@ def write_card(run: Run) -> Path:
 
 def _read(run: Run) -> _Facts:
     settings, graph = run.read(SETTINGS), graph_of(run)
-    left_out: list[str] = []
+    left_out: dict[str, str] = {}
     return _Facts(
         run=run,
         settings=settings,
         results=run.read(RESULTS),
         evaluations=kept_evaluations(run, left_out),
-        left_out=left_out,
+        left_out=tuple(left_out.values()),
         graph=graph,
         classes=class_names_of(run, graph),
         recipe=Recipe().with_changes(settings["recipe"]),
@@ -140,8 +139,7 @@ def _lines(facts: _Facts) -> Iterator[str]:
 def _uses(facts: _Facts, shape: str) -> Iterator[str]:
     folder = str(facts.run.folder)
     if facts.settings["source"]:
-        run = shlex.quote(folder)
-        lines = [f"pennyweight evaluate {run}", f"pennyweight evaluate {run} photos/"]
+        lines = [command("evaluate", folder), command("evaluate", folder, "photos/")]
         yield "The first command opens the sealed test part and counts that;"
         yield "the second takes photos of your own, in one folder a class."
         yield from _fenced("\n".join(lines), "sh")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,14 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pennyweight.core.errors import DataError, PennyweightError, RunError
-from pennyweight.core.files import read_within
-from pennyweight.core.run import SEARCH, SETTINGS, TEXT_MAX_BYTES, Run
+from pennyweight.core.run import SEARCH, SETTINGS, Run
+from pennyweight.core.search_folder import run_within, search_facts
 from pennyweight.core.shown import Shown
-from pennyweight.core.text import visible
 from pennyweight.core.units import counted
 from pennyweight.core.version import VERSION
 from pennyweight.data.images import LabelledImages
-from pennyweight.data.source import NAMED, found_sets
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.device import choose_device
 from pennyweight.fit.epoch_time import seconds_per_epoch
@@ -225,7 +221,9 @@ class _Look:
         training, fingerprint = finished_training(run), str(run.read(SETTINGS).get("fingerprint"))
         network = TrainedNetwork.of(run, self._where)
         photos = self._own_photos(run)
-        kept = kept_evaluations(run, self.notes)
+        left_out: dict[str, str] = {}
+        kept = kept_evaluations(run, left_out)
+        self.notes += left_out.values()
         train = kept["train"].accuracy if "train" in kept else self._train(run, fingerprint)
         float32, int8 = cost(network.graph, bits=32), cost(network.graph, bits=8)
         figures = ComparedRun(
@@ -254,16 +252,13 @@ class _Look:
 
     def _train(self, run: Run, fingerprint: str) -> Accuracy | None:
         try:
-            source = str(run.read(SETTINGS).get("source"))
-            if source.startswith("hf:") or (source in NAMED and found_sets(self._data_dir)[source] is None):
-                command = f"pennyweight evaluate {shlex.quote(str(run.folder))} --part train"
-                raise DataError(f"its images, {source}, would have to be fetched; to do so: {command}")
             images = self._images_of(run)
             if images.fingerprint != fingerprint:
                 raise DataError(f"the images of {images.name} are not the ones that it was trained on")
             return evaluate(run.folder, images, part="train", device=self._device).accuracy
         except PennyweightError as error:
-            self.notes.append(f"{run.folder}: its train accuracy is not known: {error}")
+            way = f"; {error.hint}" if error.hint else ""
+            self.notes.append(f"{run.folder}: its train accuracy is not known: {error}{way}")
             return None
 
     def _own_photos(self, run: Run) -> Evaluation | None:
@@ -287,32 +282,38 @@ class _Look:
         wanted = settings.get("source"), settings.get("input_shape")
         if opened is None or wanted != (opened.source, list(opened.input_shape)):
             self._images = None  # the old ones go before the new ones come
-            opened = self._images = images_of(run, self._data_dir)
+            opened = self._images = images_of(run, self._data_dir, fetch=False)
         return opened
 
 
 def _expanded(folders: Sequence[Path], notes: list[str]) -> Iterator[Path]:
     """The folders, with those of the runs on its front in the place of a search's."""
     for folder in folders:
+        if not _is_search(folder):
+            yield folder
+            continue
         try:
-            if not (folder / SEARCH).is_file():
-                yield folder
-                continue
-            facts = json.loads(read_within(folder, SEARCH, TEXT_MAX_BYTES))
+            facts = search_facts(folder)
             ended = "front" in facts
-            # Whatever folder the search was begun from, its runs lie within its own.
-            found = [folder / Path(entry["run"]).name for entry in facts["front" if ended else "trials"]]
-            inside = [folder.resolve() in run.resolve().parents for run in found]
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
-            notes.append(f"{folder} was left out: {SEARCH} cannot be read: {error!r}")
+            told = [str(entry["run"]) for entry in facts["front" if ended else "trials"]]
+        except (RunError, LookupError, TypeError) as error:
+            why = str(error) if isinstance(error, RunError) else f"{SEARCH} cannot be read: {error!r}"
+            notes.append(f"{folder} was left out: {why.removeprefix(f'{folder}: ')}")
             continue
         if not ended:
             notes.append(f"{folder}: the search has not ended, so every trial is compared")
-        for run, lies_inside in zip(found, inside, strict=True):
-            if lies_inside:
-                yield run
-            else:
-                notes.append(f"{visible(run)} was left out: it does not lie in the search's folder")
+        for name in told:
+            try:
+                yield run_within(folder, name)
+            except RunError as error:
+                notes.append(f"left out: {error}")
+
+
+def _is_search(folder: Path) -> bool:
+    try:
+        return (folder / SEARCH).is_file()
+    except OSError:  # a name that is too long, say: whoever opens it as a run tells that
+        return False
 
 
 def _answers(run: ComparedRun, part: str, kept: KeptEvaluation) -> _Answers:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
 from pennyweight.core.text import visible
-
-if TYPE_CHECKING:
-    from pennyweight.fit.evaluate import Answer
+from pennyweight.fit.answer import Answer
 
 COLUMNS = 6
 PICTURE_SIDE = 144

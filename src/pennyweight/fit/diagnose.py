@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from pennyweight.core.errors import DataError, RunError
+from pennyweight.core.errors import PennyweightError, RunError
 from pennyweight.core.run import CHECKPOINT, SETTINGS, Run
 from pennyweight.core.shown import Shown
+from pennyweight.core.text import command
 from pennyweight.core.version import VERSION
 from pennyweight.data.audit import audit
 from pennyweight.data.images import LabelledImages, Part
@@ -80,9 +81,9 @@ class Diagnosis(Shown):
 def diagnose(run: Path | str, images: LabelledImages | None = None, *, data_dir: Path | None = None) -> Diagnosis:
     """What is wrong with a training: its curves, its validation answers and its images, as far as they are there.
 
-    `images` are those of a run that was trained in Python with images of its own. The test part's pictures are
-    compared with those that were learned from, but no network sees them. Raises RunError where `run` is no run folder
-    or its files were changed.
+    `images` are those of a run that was trained in Python with images of its own; nothing is fetched. The test part's
+    pictures are compared with those that were learned from, but no network sees them. Raises RunError where `run` is
+    no run folder or its files were changed.
     """
     folder = Run.open(run)
     run = folder.folder
@@ -140,7 +141,7 @@ def _curves(run: Run, failure: Mapping[str, Any] | None, notes: list[str]) -> Se
     if run.finished:
         return finished_training(run).curves
     if failure is None:
-        notes.append(f"the training has not ended: pennyweight train --resume {run.folder}")
+        notes.append(f"the training has not ended: {command('train', '--resume', run.folder)}")
     if not (run.folder / CHECKPOINT).is_file():
         notes.append(f"{CHECKPOINT} is missing, which holds the curves of a training that has not ended")
         return ()
@@ -154,10 +155,10 @@ def _curves(run: Run, failure: Mapping[str, Any] | None, notes: list[str]) -> Se
 def _own_images(
     run: Run, images: LabelledImages | None, data_dir: Path | None, notes: list[str]
 ) -> LabelledImages | None:
-    """The images that the run was trained on; None, with a note, where they are not to be had."""
+    """The images that the run was trained on; None, with a note, where they are not on this machine."""
     try:
-        seen = images or images_of(run, data_dir)
-    except (DataError, RunError) as error:
+        seen = images or images_of(run, data_dir, fetch=False)
+    except PennyweightError as error:
         notes.append(f"judged from the curves alone: {error}")
         return None
     if seen.fingerprint != run.read(SETTINGS).get("fingerprint"):
@@ -197,7 +198,7 @@ def _in_images(images: LabelledImages, accuracy: float | None, notes: list[str])
                     f"{same:,} of the {len(pictures):,} images of class {name!r} are one and the same picture: the "
                     "network learns that picture, not the class",
                     f"look at the images of class {name!r}: a placeholder, a failed download, a wrong crop?",
-                    f"pennyweight data {images.source or 'SOURCE'} lists copies",
+                    f"{command('data', images.source or 'SOURCE')} lists copies",
                 )
             )
     varied = _without(images, constant)
@@ -212,7 +213,7 @@ def _in_images(images: LabelledImages, accuracy: float | None, notes: list[str])
                 None,
                 f"{count:,} of {len(varied.sealed):,} test images ({count / len(varied.sealed):.1%}) have a copy among "
                 "the images to learn from: test accuracy flatters",
-                f"pennyweight data {images.source or 'SOURCE'} --json lists the pairs; take one of each away",
+                f"{command('data', images.source or 'SOURCE', '--json')} lists the pairs; take one of each away",
                 "split by who or what was photographed, not by picture",
             )
         )

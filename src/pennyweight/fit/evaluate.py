@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -19,12 +18,14 @@ import torch.nn.functional as F
 from pennyweight.core.errors import DataError, RunError, UsageError
 from pennyweight.core.run import EVALUATIONS, RESULTS, SETTINGS, Run
 from pennyweight.core.shown import Shown
+from pennyweight.core.text import command
 from pennyweight.data.decode import encode_png
 from pennyweight.data.geometry import Geometry
 from pennyweight.data.images import SEALED_NOTE, LabelledImages, Part
 from pennyweight.data.photos import Photos, open_photos
 from pennyweight.data.source import NAMES, open_source
 from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.answer import Answer
 from pennyweight.fit.calibration import Bin, calibration_error, reliability
 from pennyweight.fit.card import write_card
 from pennyweight.fit.class_figures import ClassFigures, class_figures
@@ -42,32 +43,6 @@ MISTAKES_KEPT = 24
 PHOTOS_KEPT = 200
 PICTURES_MAX_BYTES = 16 << 20
 """How many pictures an evaluation holds at most, and how many bytes of PNG: it must be read again, as text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a network answered to one picture: class names, the answer's confidence in [0, 1], and what it saw as PNG.
-
-    `index` is the picture's place in what was evaluated; `file` and `note` belong to a user's photo.
-    """
-
-    index: int
-    true: str
-    answer: str
-    confidence: float
-    png: bytes = field(repr=False)
-    file: str = ""
-    note: str = ""
-
-    @property
-    def right(self) -> bool:
-        """Whether the answer is the true class."""
-        return self.answer == self.true
-
-    def as_json(self) -> dict[str, Any]:
-        """The answer as JSON types."""
-        facts = {name: getattr(self, name) for name in ("index", "true", "answer", "confidence", "file", "note")}
-        return facts | {"png_base64": b64encode(self.png).decode()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +133,7 @@ def evaluate(
     if source is None and not own:
         raise RunError(
             f"{run}: {images.name} is not what this network was trained on: its test part may be leaked",
-            hint=f"to evaluate on them all the same: pennyweight evaluate {run} {images.name}",
+            hint=f"to evaluate on them all the same: {command('evaluate', run, settings['source'])}",
         )
     if own and part == "all":
         raise UsageError("part `all` would mix training and test images of the run's own source")

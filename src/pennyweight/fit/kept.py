@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,20 +14,29 @@ from pennyweight.core.run import EVALUATIONS, Run
 from pennyweight.core.text import visible
 from pennyweight.data.images import Labels
 from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.answer import Answer
+from pennyweight.fit.calibration import Bin
 from pennyweight.fit.class_figures import ClassFigures
 from pennyweight.fit.timing import Quartiles, Timing
 
 OWN_PARTS = ("train", "validation", "test")
 """The names of the evaluations of a run's own images; others are those of other sources."""
 
+PNG = b"\x89PNG\r\n\x1a\n"
+"""The first bytes of every PNG file (W3C, Portable Network Graphics, 5.2)."""
+
 WHOLE_MAX = 2**53
 """No count of ours is larger; a file may hold integers that no float can."""
+
+KINDS: dict[type, str] = {str: "texts", list: "lists", Mapping: "JSON objects"}
+"""What lists are called that hold one kind of value alone."""
 
 
 @dataclass(frozen=True, eq=False)
 class KeptEvaluation:
     """An evaluation as its file tells it; None or empty where a file of an older version does not.
 
+    Every text is fit to be shown. `confusion`, `reliability`, `mistakes` and `photos` are those of an Evaluation.
     `labels` and `answers` have a number for each image, in the order of the images that `fingerprint` stands for.
     """
 
@@ -35,8 +45,13 @@ class KeptEvaluation:
     accuracy: Accuracy
     not_blank: Accuracy | None
     loss: float | None
+    class_names: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
     per_class: tuple[ClassFigures, ...]
     calibration_error: float | None
+    reliability: tuple[Bin, ...]
+    mistakes: tuple[Answer, ...]
+    photos: tuple[Answer, ...]
     timing: Timing | None
     test_openings: int
     fingerprint: str
@@ -52,14 +67,20 @@ class KeptEvaluation:
             raise ValueError(f"{len(labels):,} labels and {len(answers):,} answers")
         if len(labels) and accuracy != Accuracy(int((labels == answers).sum()), len(labels)):
             raise ValueError(f"its answers are not those of {accuracy}")
+        class_names = tuple(visible(name) for name in _list(facts, "classes", str))
         return KeptEvaluation(
             source=_text(facts, "source"),
             part=_text(facts, "part"),
             accuracy=accuracy,
             not_blank=None if facts.get("not_blank") is None else _not_blank(facts["not_blank"], accuracy),
             loss=_number(facts, "loss"),
-            per_class=tuple(map(_class_figures, _objects(facts, "per_class"))),
+            class_names=class_names,
+            confusion=_confusion(facts, len(class_names), accuracy),
+            per_class=tuple(map(_class_figures, _list(facts, "per_class", Mapping))),
             calibration_error=_number(facts, "calibration_error", most=1),
+            reliability=tuple(map(_bin, _list(facts, "reliability", Mapping))),
+            mistakes=tuple(map(_answer, _list(facts, "mistakes", Mapping))),
+            photos=tuple(map(_answer, _list(facts, "photos", Mapping))),
             timing=None if facts.get("timing") is None else _timing(facts["timing"]),
             test_openings=_whole(facts, "test_openings"),
             fingerprint=_text(facts, "fingerprint") if "fingerprint" in facts else "",
@@ -68,14 +89,14 @@ class KeptEvaluation:
         )
 
 
-def kept_evaluations(run: Run, left_out: list[str]) -> dict[str, KeptEvaluation]:
+def kept_evaluations(run: Run, left_out: dict[str, str]) -> dict[str, KeptEvaluation]:
     """Each kept evaluation by its name, in alphabetic order. `left_out` is told which are malformed, and why."""
     found = {}
     for name, facts in run.evaluations(left_out).items():
         try:
             found[name] = KeptEvaluation.of(facts)
         except ValueError as error:
-            left_out.append(f"{run.folder}: {EVALUATIONS}/{visible(name)}.json is malformed: {error}")
+            left_out[name] = f"{run.folder}: {EVALUATIONS}/{visible(name)}.json is malformed: {error}"
     return found
 
 
@@ -86,6 +107,41 @@ def _not_blank(facts: object, whole: Accuracy) -> Accuracy:
     if part.n >= whole.n or part.correct > whole.correct:
         raise ValueError(f"not_blank, {part}, is no part of {whole}")
     return part
+
+
+def _confusion(facts: Mapping[str, Any], classes: int, accuracy: Accuracy) -> tuple[tuple[int, ...], ...]:
+    rows = _list(facts, "confusion", list)
+    if not rows:
+        return ()
+    if len(rows) != classes or any(len(row) != classes for row in rows):
+        raise ValueError(f"confusion has not a row and a column for each of {classes:,} classes")
+    matrix = tuple(tuple(_counted(each, "confusion") for each in row) for row in rows)
+    if (sum(matrix[i][i] for i in range(classes)), sum(map(sum, matrix))) != (accuracy.correct, accuracy.n):
+        raise ValueError(f"its confusion is not that of {accuracy}")
+    return matrix
+
+
+def _bin(facts: Mapping[str, Any]) -> Bin:
+    return Bin(_number(facts, "confidence", most=1), _number(facts, "accuracy", most=1), _whole(facts, "n"))
+
+
+def _answer(facts: Mapping[str, Any]) -> Answer:
+    try:
+        png = b64decode(_text(facts, "png_base64"), validate=True)
+    except ValueError:
+        png = b""
+    confidence = _number(facts, "confidence", most=1)
+    if confidence is None or not png.startswith(PNG):
+        raise ValueError("a picture of it is no PNG, or has no confidence")
+    return Answer(
+        index=_whole(facts, "index"),
+        true=_text(facts, "true"),
+        answer=_text(facts, "answer"),
+        confidence=confidence,
+        png=png,
+        file=_text(facts, "file") if "file" in facts else "",
+        note=_text(facts, "note") if "note" in facts else "",
+    )
 
 
 def _class_figures(facts: Mapping[str, Any]) -> ClassFigures:
@@ -130,11 +186,14 @@ def _text(facts: Mapping[str, Any], name: str) -> str:
     value = facts.get(name)
     if not isinstance(value, str):
         raise ValueError(f"{name} is no text")
-    return value
+    return visible(value)
 
 
 def _whole(facts: Mapping[str, Any], name: str, least: int = 0) -> int:
-    value = facts.get(name)
+    return _counted(facts.get(name), name, least)
+
+
+def _counted(value: object, name: str, least: int = 0) -> int:
     if type(value) is not int or not least <= value <= WHOLE_MAX:
         raise ValueError(f"{name} is no count")
     return value
@@ -150,10 +209,10 @@ def _number(facts: Mapping[str, Any], name: str, most: float = sys.float_info.ma
     return float(value)
 
 
-def _objects(facts: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+def _list(facts: Mapping[str, Any], name: str, kind: type) -> list[Any]:
     value = facts.get(name) or []
-    if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
-        raise ValueError(f"{name} is no list of JSON objects")
+    if not isinstance(value, list) or not all(isinstance(each, kind) for each in value):
+        raise ValueError(f"{name} is no list of {KINDS[kind]}")
     return value
 
 

@@ -258,7 +258,7 @@ def _diverged(what: str, epoch: int, step: int, recipe: Recipe) -> TrainingError
     return TrainingError(
         f"{what} in epoch {epoch + 1}, step {step + 1} ({recipe.optimizer}, "
         f"learning rate {recipe.peak_learning_rate:g})",
-        hint=f"try a lower one: --set learning_rate={recipe.peak_learning_rate / 4:g}",
+        hint=f"try a lower one: --set learning_rate={recipe.calmer_learning_rate:.3g}",
     )
 
 

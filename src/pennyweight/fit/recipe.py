@@ -124,6 +124,11 @@ class Recipe:
         """The learning rate asked for, or the optimiser's own."""
         return self.learning_rate or LEARNING_RATES[self.optimizer]
 
+    @property
+    def calmer_learning_rate(self) -> float:
+        """What to try after a training that diverged: a quarter of the peak, and no more than the optimiser's own."""
+        return min(self.peak_learning_rate / 4, LEARNING_RATES[self.optimizer])
+
 
 def _line(text: str, name: str) -> int:
     """The number of the line of a TOML file that sets `name`, or opens the table of that name."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pennyweight.core.errors import MissingExtraError, RunError
+from pennyweight.core.run import Run
 from pennyweight.fit.loop import Row
 
 EVENTS = "tensorboard"
@@ -31,17 +32,17 @@ def require_tensorboard() -> None:
 
 
 @contextmanager
-def event_files(run: Path, curves: Sequence[Row]) -> Iterator[Callable[[Row], None]]:
+def event_files(run: Run, curves: Sequence[Row]) -> Iterator[Callable[[Row], None]]:
     """What writes the figures of an epoch as scalars, at the epoch's number; they are on the disk when it returns.
 
     `curves` are the epochs that a resumed training has behind it: they take the place of whatever was written before,
     so TensorBoard shows the epochs that the run has, each once. Raises MissingExtraError where TensorBoard is not
-    installed, RunError where the folder cannot be written.
+    installed, RunError where the folder cannot be written or is a link.
     """
     require_tensorboard()
     from torch.utils.tensorboard import SummaryWriter
 
-    folder = run / EVENTS
+    folder = run.subfolder(EVENTS)
     with _writing(folder):
         for earlier in folder.glob("events.out.tfevents.*"):
             earlier.unlink()

@@ -15,13 +15,14 @@ import torch
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from pennyweight.core.errors import GraphError, PennyweightError, RunError, TrainingError, UsageError
+from pennyweight.core.errors import DataError, GraphError, PennyweightError, RunError, TrainingError, UsageError
 from pennyweight.core.run import ASKED, RESULTS, SETTINGS, WEIGHTS, Run, fresh_folder
 from pennyweight.core.shown import Shown
+from pennyweight.core.text import command
 from pennyweight.core.version import VERSION
 from pennyweight.data.geometry import Geometry
 from pennyweight.data.images import LabelledImages, Part
-from pennyweight.data.source import open_source
+from pennyweight.data.source import must_be_fetched, open_source
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.card import write_card
 from pennyweight.fit.checkpoint import packed, restored, unpacked
@@ -172,7 +173,7 @@ def resume(
     if run.finished:
         done = finished_training(run)
         if tensorboard:
-            with event_files(folder, done.curves):
+            with event_files(run, done.curves):
                 pass
         return done
     tensors, facts, asked = unpacked(run)
@@ -200,8 +201,11 @@ def resume(
     return _go_on(run, asked, state, images, recipe, normalisation, teacher, on_progress, tensorboard)
 
 
-def images_of(run: Run, data_dir: Path | None = None) -> LabelledImages:
-    """The images that a run was trained on, opened anew."""
+def images_of(run: Run, data_dir: Path | None = None, *, fetch: bool = True) -> LabelledImages:
+    """The images that a run was trained on, opened anew.
+
+    Without `fetch`, those that would have to be fetched raise DataError: a stranger's run may name any.
+    """
     settings = run.read(SETTINGS)
     if not settings.get("source"):
         raise RunError(f"{run.folder} was trained on images from Python: pass them again")
@@ -209,7 +213,11 @@ def images_of(run: Run, data_dir: Path | None = None) -> LabelledImages:
         height, width, channels = map(int, settings["input_shape"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RunError(f"{run.folder}: {SETTINGS} has no usable input_shape") from error
-    return open_source(str(settings["source"]), data_dir=data_dir, input_shape=(height, width, channels))
+    source = str(settings["source"])
+    if not fetch and must_be_fetched(source, data_dir):
+        hint = f"{command('evaluate', run.folder, '--part', 'train')} fetches them"
+        raise DataError(f"its images, {source}, would have to be fetched", hint=hint)
+    return open_source(source, data_dir=data_dir, input_shape=(height, width, channels))
 
 
 def recipe_of(run: Run) -> Recipe:
@@ -272,7 +280,7 @@ def _go_on(
     tensorboard: bool,
 ) -> Training:
     part, validation = images.split(recipe.validation)
-    events = event_files(run.folder, state.curves) if tensorboard else nullcontext(lambda row: None)
+    events = event_files(run, state.curves) if tensorboard else nullcontext(lambda row: None)
     try:
         with events as write_events:
 

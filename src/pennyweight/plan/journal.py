@@ -24,6 +24,7 @@ from optuna.trial import TrialState, create_trial
 
 from pennyweight.core.errors import RunError, UsageError
 from pennyweight.core.files import writing
+from pennyweight.core.text import command
 from pennyweight.plan.samplers.distributions import distributions
 from pennyweight.plan.space import Space
 from pennyweight.plan.trial import Trial
@@ -59,7 +60,7 @@ class Journal:
             try:
                 study = storage.create_new_study(directions, name)
             except DuplicatedStudyError as error:
-                hint = f"pennyweight search --resume {folder} goes on with it"
+                hint = f"{command('search', '--resume', folder)} goes on with it"
                 raise RunError(f"the storage has a search called {name} already", hint=hint) from error
             storage.set_study_user_attr(study, FACTS, json.dumps(facts))
             storage.set_study_system_attr(study, "study:metric_names", ["validation accuracy", *trade])
@@ -130,7 +131,8 @@ def _storage(path: Path, url: str) -> BaseStorage:
     try:
         return optuna.storages.get_storage(url)
     except ImportError as error:
-        hint = f"pip install {error.name}" if error.name else "install the driver of that database"
+        driver = getattr(error.__cause__ or error, "name", None)
+        hint = f"pip install {driver}" if driver else "install the driver of that database"
         raise UsageError(f"the storage needs a driver: {error}", hint=hint) from error
     except Exception as error:  # each database has errors of its own
         hint = "such as postgresql://USER@HOST/DATABASE; the password may come from the environment (PGPASSWORD)"
@@ -142,8 +144,10 @@ def without_password(text: str) -> str:
 
     >>> without_password("postgresql://me:secret@host/trials")
     'postgresql://me@host/trials'
+    >>> without_password("postgresql://host/trials?user=me&password=secret")
+    'postgresql://host/trials?user=me&password='
     """
-    return re.sub(r"(://[^:@/\s]+):[^@/\s]*@", r"\1@", text)
+    return re.sub(r"\bpassword=[^&\s]*", "password=", re.sub(r"(://[^:@/\s]*):[^@/\s]*@", r"\1@", text))
 
 
 @contextmanager
@@ -155,7 +159,7 @@ def _keeping(path: Path) -> Iterator[None]:
     except StorageInternalError as error:
         raise RunError(
             f"the storage does not answer: {without_password(str(error.__cause__ or error))}",
-            hint=f"see that it runs, then pennyweight search --resume {path.parent}",
+            hint=f"see that it runs, then {command('search', '--resume', path.parent)}",
         ) from error
 
 
@@ -174,8 +178,9 @@ def _facts(storage: BaseStorage, study: int) -> dict[str, Any]:
 
 
 def _mend(path: Path) -> None:
-    """Take away what a killed process left: half a line at the end, and its lock. Raises RunError without a journal.
+    """Take away what a killed process left: a last line that is not whole, and its lock. Raises RunError.
 
+    Such a line may even have its end, after a power cut; Optuna would pass over it, and stumble over what follows it.
     Whoever calls this holds the search's folder alone.
     """
     if not path.is_file():
@@ -183,6 +188,11 @@ def _mend(path: Path) -> None:
     with writing(path), path.open("rb+") as file:
         content = file.read()
         whole = content.rfind(b"\n") + 1
+        last = content.rfind(b"\n", 0, max(whole - 1, 0)) + 1
+        try:
+            json.loads(content[last:whole])
+        except ValueError:
+            whole = last
         if whole < len(content):
             file.truncate(whole)
             os.fsync(file.fileno())

@@ -5,25 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from statistics import median
 
-FIXED_MACS = 300_000
-"""What a step takes besides its products (augmentation, optimiser, calls), as so many MACs an image: a rough figure of
-ours, which the rates of each family correct as they come in."""
-
 
 @dataclass
 class Pace:
-    """Seconds of one epoch per MAC of one image, by family, each the median of what was measured."""
+    """Seconds of an epoch: what any network takes (augmentation, optimiser, calls), and more with its MACs.
 
-    rates: dict[str, list[float]] = field(default_factory=dict)
+    The first is the least that was measured, the second the median of what families took beyond that, for each MAC.
+    """
+
+    measured: list[tuple[str, float, float]] = field(default_factory=list)
 
     def note(self, family: str, macs: float, seconds_per_epoch: float) -> None:
         """Learn from a network that was trained."""
-        self.rates.setdefault(family, []).append(seconds_per_epoch / (macs + FIXED_MACS))
+        self.measured.append((family, macs, seconds_per_epoch))
 
     def seconds_per_epoch(self, family: str, macs: float) -> float | None:
-        """How long an epoch of such a network will take; None where nothing was measured yet.
+        """How long an epoch of such a network will take; None before anything was measured.
 
         Of a family that was not trained yet it is told by the others.
         """
-        known = self.rates.get(family) or [rate for rates in self.rates.values() for rate in rates]
-        return median(known) * (macs + FIXED_MACS) if known else None
+        if not self.measured:
+            return None
+        least = min(seconds for _, _, seconds in self.measured)
+        rates = [((seconds - least) / macs, name) for name, macs, seconds in self.measured if seconds > least]
+        own = [rate for rate, name in rates if name == family] or [rate for rate, _ in rates]
+        return least + (median(own) * macs if own else 0.0)

@@ -27,7 +27,10 @@ STEPS_MIN = 150
 """Fewer steps than these do not tell networks apart: the lowest rung has no fewer."""
 
 FULL_SHARE = 0.4
-"""Of the minutes, what a full training may take at most: a network that takes longer is not tried."""
+"""Of the minutes, what the longest training may take."""
+
+EPOCHS_SHARE = 1 / 3
+"""Of the epochs of a full training, what there must be time for: a slower network is not tried."""
 
 SCREENING_SHARE = 0.5
 """Of the minutes, for the ladder; the rest is for full trainings."""
@@ -156,8 +159,7 @@ class Schedule:
             epochs = self._affordable(trial, wanted, seconds_left)
             if epochs > trial.epochs:
                 return Training("full", top, trial, epochs)
-            return None
-        if best and not busy:
+        if best and best[0].purpose == "full" and not busy:
             winner = best[0]
             again = [trial for trial in trials if trial.purpose == "repeat" and trial.point == winner.point]
             if len(again) < REPEATS and winner.seconds < FULL_MARGIN * seconds_left:

@@ -20,6 +20,7 @@ from pennyweight.core.budget import Budget
 from pennyweight.core.errors import DataError, RunError, TrainingError, UsageError, unknown
 from pennyweight.core.files import held_alone, write_json, writing
 from pennyweight.core.run import SEARCH, fresh_folder
+from pennyweight.core.text import command
 from pennyweight.core.version import VERSION
 from pennyweight.data.images import LabelledImages
 from pennyweight.data.source import images_at, open_source
@@ -187,7 +188,7 @@ def resume_search(
             f"{folder} is no search that can be resumed: {SEARCH} is malformed: {error!r}", hint="search anew"
         ) from error
     if "winner" in facts and not facts.get("interrupted"):
-        raise RunError(f"{folder}: this search has ended", hint=f"pennyweight report {folder} shows it")
+        raise RunError(f"{folder}: this search has ended", hint=f"{command('report', folder)} shows it")
     if images is None:
         if not facts.get("reopens"):
             raise RunError(f"{folder} searched images from Python: pass them again")

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from pennyweight.core.text import visible
+from pennyweight.core.text import command, visible
 from pennyweight.core.units import counted, format_bytes, format_count
 from pennyweight.report.evaluation import UNSTEADY
 from pennyweight.report.terminal import table
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
     from pennyweight.fit.accuracy import Accuracy
     from pennyweight.fit.compare import ComparedRun, Comparison
 
 PARTS = ("train", "validation", "test", "photos")
 
+GAP = 2
+"""Cells between two columns."""
+
 
 def comparison_report(comparison: Comparison) -> RenderableType:
     """The runs' accuracies and costs, what the images show of the differences, and what was left out."""
     runs = comparison.runs
-    parts: list[RenderableType] = [_accuracies(runs), Text(), _costs(runs), Text(), _times(runs), Text()]
+    parts: list[RenderableType] = [_SideBySide((_accuracies(runs), _costs(runs), _times(runs))), Text()]
     legend = "in brackets 95 % intervals, and quartiles of times   ~ estimated   flash and RAM in int8"
     parts.append(Text(legend, style="dim"))
     timing = runs[0].timing
@@ -40,6 +45,56 @@ def comparison_report(comparison: Comparison) -> RenderableType:
     if notes := (*comparison.notes, *_openings(runs), *_unsteady(runs)):
         parts += [Text(), *(Text(f"note: {visible(note)}", style="dim") for note in notes)]
     return Group(*parts)
+
+
+@dataclass(frozen=True)
+class _SideBySide:
+    """Tables with a row for each run; where one is too wide, all as one with a row for each figure.
+
+    As many runs stand beside each other as there is room for, the others below. Where there is room for none, the
+    tables are as they are in too little room.
+    """
+
+    tables: Sequence[Table]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if any(console.measure(each, options=options.update(max_width=10_000)).maximum > options.max_width
+               for each in self.tables):  # fmt: skip
+            yield from self._turned(options.max_width) or self._as_they_are()
+        else:
+            yield from self._as_they_are()
+
+    def _as_they_are(self) -> list[RenderableType]:
+        parts: list[RenderableType] = []
+        for each in self.tables:
+            parts += [each, Text()]
+        return parts[:-1]
+
+    def _turned(self, cells: int) -> list[RenderableType]:
+        """Tables with a column for each run, which fit into so many cells; none where there is no room."""
+        names, *rest = self.tables[0].columns
+        figures = [*rest, *(column for each in self.tables[1:] for column in each.columns[1:])]
+        heads = [Text(str(column.header), style="dim") for column in figures]
+        wide = max(cell.cell_len for column in figures for cell in _cells(column) if column.justify == "right")
+        together = (cells - max(head.cell_len for head in heads)) // (wide + GAP)
+        if not together:
+            return []
+        made: list[RenderableType] = []
+        runs = _cells(names)
+        for first in range(0, len(runs), together):
+            shown = slice(first, first + together)
+            turned = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+            turned.add_column(no_wrap=True)
+            for run in runs[shown]:
+                turned.add_column(run, max_width=wide, overflow="fold")
+            for head, column in zip(heads, figures, strict=True):
+                turned.add_row(head, *_cells(column)[shown])
+            made += [turned, Text()]
+        return made[:-1]
+
+
+def _cells(column: Column) -> list[Text]:
+    return [cell if isinstance(cell, Text) else Text(str(cell)) for cell in column.cells]
 
 
 def _accuracies(runs: Sequence[ComparedRun]) -> Table:
@@ -82,7 +137,7 @@ def _costs(runs: Sequence[ComparedRun]) -> Table:
 
 
 def _times(runs: Sequence[ComparedRun]) -> Table:
-    numbers = ("ms an image alone", "ms an image in batches", "of")
+    numbers = ("ms an image alone", "ms an image in batches", "batches of")
     made = table("run", *numbers, numbers=numbers)
     for run in runs:
         made.add_row(
@@ -119,5 +174,5 @@ def next_command(comparison: Comparison) -> str:
     """What opens a test part that is still sealed; empty where none is."""
     for run in comparison.runs:
         if run.test is None and not run.opened:
-            return f"pennyweight evaluate {shlex.quote(str(run.run))}"
+            return command("evaluate", run.run)
     return ""

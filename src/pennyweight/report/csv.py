@@ -66,10 +66,11 @@ def _refused(path: Path, why: str) -> PennyweightError:
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in row.items():
-        if key.endswith(("interval", "quartiles")):
-            flat[f"{key}_low"], flat[f"{key}_high"] = value or (None, None)
-        else:
-            flat[key] = value
+        match value:
+            case None | [_, _] if key.endswith(("interval", "quartiles")):
+                flat[f"{key}_low"], flat[f"{key}_high"] = value or (None, None)
+            case _:
+                flat[key] = value
     return flat
 
 

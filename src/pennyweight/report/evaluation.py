@@ -16,7 +16,8 @@ from pennyweight.core.units import counted, format_milliseconds, format_millisec
 from pennyweight.report.terminal import and_more, facts, percent, table
 
 if TYPE_CHECKING:
-    from pennyweight.fit.evaluate import Answer, Evaluation
+    from pennyweight.fit.answer import Answer
+    from pennyweight.fit.evaluate import Evaluation
 
 MATRIX_CLASSES_MAX = 20
 CONFUSIONS_SHOWN = 12
@@ -134,6 +135,16 @@ def _classes(evaluation: Evaluation, width: int) -> list[RenderableType]:
 def class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     """The figures of each class, for a table of comma-separated values."""
     return [asdict(each) for each in evaluation.per_class]
+
+
+def confusion_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """A row for each pair of classes, as they were and as they were answered; no class names a column."""
+    names = evaluation.class_names
+    return [
+        {"true": true, "answered": answered, "images": count}
+        for true, row in zip(names, evaluation.confusion, strict=True)
+        for answered, count in zip(names, row, strict=True)
+    ]
 
 
 def photo_rows(evaluation: Evaluation) -> list[dict[str, Any]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from pennyweight.core.run import SETTINGS, Run
-from pennyweight.core.text import visible
+from pennyweight.core.text import command, visible
 from pennyweight.core.units import format_minutes
 from pennyweight.report.diagnosis import leading_finding
 from pennyweight.report.terminal import facts
@@ -44,4 +43,4 @@ def training_verdict(training: Training) -> RenderableType | None:
 
 def next_command(training: Training) -> str:
     """What to type next."""
-    return f"pennyweight evaluate {shlex.quote(str(training.run))}"
+    return command("evaluate", training.run)

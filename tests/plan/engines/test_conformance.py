@@ -17,11 +17,6 @@ from pennyweight.plan.engines import make_engine
 from pennyweight.plan.engines.base import Engine, ImagesByShape
 from pennyweight.plan.worker import Job, Outcome, Stop, work
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:subprocess \\d+ is still running:ResourceWarning",  # Ray's own, of the cluster that it starts
-    "ignore:Tip. In future versions of Ray:FutureWarning",
-)
-
 MakeJob = Callable[..., Job]
 Undisturbed = Callable[[Job], tuple[Outcome, bytes]]
 Await = Callable[[Engine, int], dict[int, Outcome]]

@@ -158,6 +158,7 @@ def evaluation(names: Sequence[str]) -> dict[str, Any]:
     return {
         "source": "digits",
         "accuracy": accuracy.share,
+        "correct": accuracy.correct,
         "interval": list(accuracy.interval),
         "n": accuracy.n,
         "loss": 0.2,

@@ -112,10 +112,10 @@ def test_a_time_comes_with_its_quartiles_and_says_where_it_is_unsteady(folders: 
     folders.evaluate(run, timing=old)
     assert "measured on cpu, 1 thread" in told(run)
     assert "quartiles" not in told(run)
-    folders.evaluate(run, timing=old | {"batch1_ms_quartiles": [0.19, 0.23], "times_unsteady": False})
+    folders.evaluate(run, timing=old | {"batch1_ms_quartiles": [0.19, 0.23]})
     assert "quartiles 0.19 … 0.23 ms, measured on cpu" in told(run)
     assert "unsteady" not in told(run)
-    folders.evaluate(run, timing=old | {"times_unsteady": True})
+    folders.evaluate(run, timing=old | {"batch1_ms_quartiles": [0.15, 0.25]})
     assert "1 thread; the measurement was unsteady" in told(run)
 
 
@@ -123,7 +123,8 @@ def test_photos_in_which_nothing_was_found_have_a_figure_without_them(folders: F
     run = folders.run()
     photo = {"index": 0, "true": "3", "answer": "1", "confidence": 0.2, "file": "3/a.png", "note": "nothing found"}
     photo["png_base64"] = base64.b64encode(encode_png(np.zeros((8, 8, 1), np.uint8))).decode()
-    folders.evaluate(run, "mine", photos=[photo], correct=5, n=7, not_blank={"correct": 5, "n": 6})
+    own = {"correct": 5, "n": 7, "confusion": [], "not_blank": {"correct": 5, "n": 6}}
+    folders.evaluate(run, "mine", photos=[photo], **own)
     assert "71.43 % right" in told(run)
     assert "Without those in which nothing was found: 83.33 %, 95 % interval" in told(run)
 
@@ -205,23 +206,46 @@ def test_a_run_whose_settings_lack_almost_everything_is_shown(folders: Folders) 
     assert "The network cannot be priced" in text
 
 
+def test_what_an_evaluation_does_not_keep_is_told_or_left_away(folders: Folders) -> None:
+    run = folders.run()
+    folders.evaluate(run, per_class=None, confusion=None, reliability=None, mistakes=None, timing=None)
+    page = write_report([run]).read_text(encoding="utf-8")
+    assert "On the test part: 90.00" in page
+    assert "Figures of each class are not kept." in page
+    assert "data:image" not in page
+
+
 @pytest.mark.parametrize(
     "facts",
     [
-        {"per_class": None, "confusion": [[1]], "reliability": [3], "mistakes": [{"png_base64": "%%%"}]},
-        {"confusion": None, "accuracy": None, "reliability": None, "mistakes": "none", "timing": 3},
-        {"per_class": [3], "classes": None, "interval": [0], "mistakes": [{"png_base64": "PHN2Zz4="}]},
-        {"per_class": 5, "reliability": 7, "mistakes": 0, "accuracy": 2.5, "interval": [9, -3], "n": -7, "correct": -9},
-        {"confusion": [[0, 5, -5, *[0] * 7], *[[0] * 10] * 9], "mistakes": []},
-        {"reliability": [{"confidence": 0.5, "accuracy": 0.5, "n": n} for n in (3, -3)], "mistakes": []},
+        {"correct": 100, "accuracy": 1.0},
+        {"confusion": [[1]]},
+        {"confusion": [[0, 5, -5, *[0] * 7], *[[0] * 10] * 9]},
+        {"confusion": [[100, *[0] * 9], *[[0] * 10] * 9]},
+        {"mistakes": [{"index": 0, "true": "0", "answer": "1", "confidence": 0.9, "png_base64": "PHN2Zz4="}]},
+        {"per_class": 5, "reliability": 7, "mistakes": 0, "n": -7},
+        {"reliability": [{"confidence": 0.5, "accuracy": 0.5, "n": n} for n in (3, -3)]},
+        {"labels": [0] * 100, "answers": [0] * 100},
     ],
 )
-def test_an_evaluation_of_another_shape_is_shown_as_far_as_it_goes(folders: Folders, facts: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("part", "way"), [("validation", " --part validation"), ("test", " --part test"), ("mine", "")]
+)
+def test_an_evaluation_that_contradicts_itself_shows_nothing_but_why_it_is_left_out(
+    folders: Folders, facts: dict[str, Any], part: str, way: str
+) -> None:
     run = folders.run()
-    folders.evaluate(run, **facts)
+    Run(run).count_opening()
+    folders.evaluate(run, part, **facts)
     page = write_report([run]).read_text(encoding="utf-8")
-    assert "The answers" in page
     assert "data:image" not in page
+    text = Elements(page).text
+    assert f"On the {part} part" not in text
+    assert "Test accuracy" not in text
+    assert f"evaluations/{part}.json is malformed: " in text
+    commands = re.findall(r"(?:is malformed: [^\n]*?\.) (pennyweight evaluate \S+(?: --part \w+)?)", text)
+    assert commands == ([f"pennyweight evaluate {run}{way}"] if way else [])
+    assert "still sealed" not in text
 
 
 def test_an_unfinished_search_shows_what_was_done_so_far(folders: Folders) -> None:

@@ -26,6 +26,9 @@ from pennyweight.plan.worker import Job, Outcome, work
 KNOCK_S = 10
 """How long a cluster may take to answer at all."""
 
+FAREWELL_S = 3
+"""How long tasks may take to end when they are asked to."""
+
 Files = Mapping[str, bytes]
 """What lies in a run folder: path within it -> content."""
 
@@ -69,7 +72,11 @@ class OnRay(Engine):
 
     def close(self) -> None:
         """End the tasks, and leave the cluster; the one that was started for them ends."""
-        for task in self._running:
+        tasks = list(self._running)
+        for task in tasks:
+            self._ray.cancel(task)  # it clears its folder away before it ends
+        _, left = self._ray.wait(tasks, num_returns=len(tasks), timeout=FAREWELL_S) if tasks else ([], [])
+        for task in left:
             self._ray.cancel(task, force=True)
         self._running, self._images = {}, {}
         if self._joined:

@@ -2,7 +2,7 @@
 
 Costs are known before anything is trained, so they need no model: only points that fit are looked at, and those are
 preferred whose costs lie where the Front has a gap. Accuracy grows with size within a family, so that a search begins
-with the largest network of each family that fits, and then halves (McKay-like spacing along one axis) what is left.
+with a large network of each family, and then takes smaller ones, evenly by their rank among some that fit.
 """
 
 from __future__ import annotations

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
 
-from pennyweight.core.text import visible
+from pennyweight.core.text import command, visible
 from pennyweight.core.units import counted, format_milliseconds, format_milliseconds_range
-from pennyweight.fit.accuracy import Accuracy
-from pennyweight.report.html.facts import Gap, RunFacts, accuracy_of, amount, count, items, share_of_one
+from pennyweight.fit.answer import Answer
+from pennyweight.fit.kept import KeptEvaluation
+from pennyweight.fit.timing import Quartiles, Timing
+from pennyweight.report.html.facts import Gap, RunFacts
 from pennyweight.report.html.figure import (
     BLUE,
     INK,
@@ -38,43 +38,37 @@ CLASSES_DRAWN = 32
 COUNTS_WRITTEN = 16
 """Up to so many classes there is room for a number in every cell."""
 
-
 CONFUSIONS_LISTED = 60
-
 
 PICTURES_SHOWN = 48
 """Pictures of one kind at most, so that a page of large photos still opens at once."""
 
 
-PNG = b"\x89PNG\r\n\x1a\n"
-"""The first bytes of every PNG file (W3C, Portable Network Graphics, 5.2)."""
-
-
 def answers_section(key: str, run: RunFacts) -> Section:
     title = "The answers"
     if run.own is None:
-        validation = f"pennyweight evaluate {run.command} --part validation"
+        validation = command("evaluate", run.folder, "--part", "validation")
         gap = Gap("No evaluation is kept in this run: who is taken for whom is not known. "
                   "Without opening the test part:", validation)  # fmt: skip
         if run.results is None:
             gap = Gap("There are no answers before the training has ended.")
         return Section(f"{key}-answers", title, gaps=[gap])
-    name, facts = run.own
-    accuracy = run.accuracy(name)
-    lead = f"On the {name} part: {in_percent(accuracy)}, {interval(accuracy)}." if accuracy else f"On the {name} part."
+    name, kept = run.own
+    lead = f"On the {name} part: {in_percent(kept.accuracy)}, {interval(kept.accuracy)}."
     gaps = []
     if name != "test":
-        gaps.append(Gap("The test part is still sealed; what follows is of validation images.", ""))
-    figures = [confusion_figure(f"{key}-confusion", facts), reliability_figure(f"{key}-reliability", facts)]
-    table = classes_table(facts)
+        sealed = "What follows is" if run.openings else "The test part is still sealed; what follows is"
+        gaps.append(Gap(f"{sealed} of validation images."))
+    figures = [confusion_figure(f"{key}-confusion", kept), reliability_figure(f"{key}-reliability", kept)]
+    table = classes_table(kept)
     if table is None:
-        gaps.append(Gap("Figures of each class are not kept.", f"pennyweight evaluate {run.command} --part {name}"))
-    wrong = _pictures(facts.get("mistakes"))
+        gaps.append(Gap("Figures of each class are not kept.", command("evaluate", run.folder, "--part", name)))
+    wrong = _pictures(kept.mistakes)
     return Section(
         f"{key}-answers",
         title,
         lead,
-        facts=_timing(facts),
+        facts=_timing(kept.timing),
         gaps=gaps,
         figures=[figure for figure in figures if figure],
         tables=[table] if table else [],
@@ -82,46 +76,37 @@ def answers_section(key: str, run: RunFacts) -> Section:
     )
 
 
-def _timing(facts: Mapping[str, Any]) -> list[Fact]:
-    timing = facts.get("timing")
-    if not isinstance(timing, Mapping):
+def _timing(timing: Timing | None) -> list[Fact]:
+    if timing is None:
         return []
-    one, best = amount(timing.get("batch1_ms")), amount(timing.get("best_batch_ms_per_image"))
-    threads, device = count(timing.get("threads")), shortened(visible(timing.get("device") or "an unknown device"), 40)
-    where = f"measured on {device}" + (f", {counted(threads, 'thread')}" if threads else "")
-    if timing.get("times_unsteady") is True:
+    where = f"measured on {shortened(timing.device, 40)}, {counted(timing.threads, 'thread')}"
+    if timing.unsteady:
         where += "; the measurement was unsteady: take it again"
-    found = []
-    if one is not None:
-        remark = f"{_quartiles(timing.get('batch1_ms_quartiles'))}{where}"
-        found.append(Fact("One image alone", format_milliseconds(one), remark))
-    if best is not None:
-        batch = count(timing.get("best_batch"))
-        remark = f"in batches of {batch:,}, " if batch else ""
-        remark += f"{_quartiles(timing.get('best_batch_ms_per_image_quartiles'))}{where}"
-        found.append(Fact("One image of many", format_milliseconds(best), remark))
-    return found
+    alone = f"{_quartiles(timing.batch1_ms_quartiles)}{where}"
+    of_many = f"in batches of {timing.best_batch:,}, {_quartiles(timing.best_batch_ms_per_image_quartiles)}{where}"
+    return [
+        Fact("One image alone", format_milliseconds(timing.batch1_ms), alone),
+        Fact("One image of many", format_milliseconds(timing.best_batch_ms_per_image), of_many),
+    ]
 
 
-def _quartiles(told: object) -> str:
-    """The quartiles of a time with a comma behind them; nothing where two are not told."""
-    both = [each for each in map(amount, items(told)) if each is not None]
-    return f"quartiles {format_milliseconds_range(*both)}, " if len(both) == 2 else ""
+def _quartiles(told: Quartiles | None) -> str:
+    """The quartiles of a time with a comma behind them; nothing where there are none."""
+    return f"quartiles {format_milliseconds_range(*told)}, " if told else ""
 
 
 def photos_sections(key: str, run: RunFacts) -> Iterator[Section]:
     """A section for each evaluation on a user's own photos."""
-    for place, (name, facts) in enumerate(run.evaluations.items()):
-        pictures = _pictures(facts.get("photos"))
+    for place, (name, kept) in enumerate(run.evaluations.items()):
+        pictures = _pictures(kept.photos)
         if not pictures:
             continue
-        accuracy = run.accuracy(name)
-        lead = f"{shortened(visible(facts.get('source') or name), 80)}, as the network saw them."
-        if accuracy:
-            lead += f" {in_percent(accuracy)} right, {interval(accuracy)}."
-        if not_blank := _not_blank(facts):
+        accuracy, not_blank = kept.accuracy, kept.not_blank
+        lead = f"{shortened(kept.source or visible(name), 80)}, as the network saw them."
+        lead += f" {in_percent(accuracy)} right, {interval(accuracy)}."
+        if not_blank:
             lead += f" Without those in which nothing was found: {in_percent(not_blank)}, {interval(not_blank)}."
-        hidden = len(items(facts.get("photos"))) - len(pictures)
+        hidden = len(kept.photos) - len(pictures)
         gaps = (
             [Gap(f"{hidden:,} more are in the run folder, in evaluations/{visible(name)}.json.")] if hidden > 0 else []
         )
@@ -130,36 +115,22 @@ def photos_sections(key: str, run: RunFacts) -> Iterator[Section]:
         )
 
 
-def _not_blank(facts: Mapping[str, Any]) -> Accuracy | None:
-    told = facts.get("not_blank")
-    return accuracy_of(told.get("correct"), told.get("n")) if isinstance(told, Mapping) else None
-
-
-def _pictures(rows: object) -> list[Picture]:
-    """The pictures that are PNG files indeed, the first PICTURES_SHOWN of them."""
+def _pictures(answers: Sequence[Answer]) -> list[Picture]:
+    """The first PICTURES_SHOWN of the pictures."""
     found = []
-    for row in items(rows)[:PICTURES_SHOWN]:
-        if not isinstance(row, Mapping):
-            continue
-        try:
-            png = base64.b64decode(str(row.get("png_base64")), validate=True)
-        except (binascii.Error, ValueError):
-            continue
-        if not png.startswith(PNG):
-            continue
-        true, answer = (name_in_sentence(row.get(name)) for name in ("true", "answer"))
-        confidence = share_of_one(row.get("confidence"))
-        remarks = [f"{100 * confidence:.1f} % sure"] if confidence is not None else []
-        remarks += [shortened(visible(row[name]), 60) for name in ("file", "note") if row.get(name)]
-        says = f"{true} taken for {answer}" if true != answer else f"{true}, rightly"
-        url = "data:image/png;base64," + base64.b64encode(png).decode()
-        found.append(Picture(url, says, " · ".join(remarks), true != answer))
+    for each in answers[:PICTURES_SHOWN]:
+        true, answer = name_in_sentence(each.true), name_in_sentence(each.answer)
+        remarks = [f"{100 * each.confidence:.1f} % sure"]
+        remarks += [shortened(told, 60) for told in (each.file, each.note) if told]
+        says = f"{true}, rightly" if each.right else f"{true} taken for {answer}"
+        url = "data:image/png;base64," + b64encode(each.png).decode()
+        found.append(Picture(url, says, " · ".join(remarks), not each.right))
     return found
 
 
-def confusion_figure(key: str, facts: Mapping[str, Any]) -> Figure | None:
-    """Who is taken for whom; None where the counts are not those of a square matrix."""
-    matrix, names = confusion_of(facts)
+def confusion_figure(key: str, kept: KeptEvaluation) -> Figure | None:
+    """Who is taken for whom; None where the evaluation keeps no counts."""
+    matrix, names = kept.confusion, kept.class_names
     if not matrix:
         return None
     wrong = sorted(
@@ -204,22 +175,7 @@ def confusion_figure(key: str, facts: Mapping[str, Any]) -> Figure | None:
     )
 
 
-def confusion_of(facts: Mapping[str, Any]) -> tuple[list[list[int]], list[str]]:
-    """The confusion matrix and the class names of an evaluation; nothing where they are not whole.
-
-    Every count must be one: a matrix with holes tells wrong shares.
-    """
-    rows, names = facts.get("confusion"), facts.get("classes")
-    if not isinstance(rows, list) or not rows or not isinstance(names, list) or len(names) != len(rows):
-        return [], []
-    if not all(isinstance(row, list) and len(row) == len(rows) for row in rows):
-        return [], []
-    matrix = [[told for each in row if (told := count(each)) is not None] for row in rows]
-    whole = all(len(row) == len(rows) for row in matrix)
-    return (matrix, list(map(str, names))) if whole else ([], [])
-
-
-def _matrix(matrix: list[list[int]], names: list[str], shown: list[int]) -> Drawing:
+def _matrix(matrix: Sequence[Sequence[int]], names: Sequence[str], shown: Sequence[int]) -> Drawing:
     shares = [[matrix[true][answer] / max(sum(matrix[true]), 1) for answer in shown] for true in shown]
     places = list(range(len(shown)))
     counts = [[matrix[true][answer] for answer in shown] for true in shown]
@@ -265,42 +221,30 @@ def _matrix(matrix: list[list[int]], names: list[str], shown: list[int]) -> Draw
     return drawing(traces, x, y)
 
 
-def classes_table(facts: Mapping[str, Any]) -> Table | None:
+def classes_table(kept: KeptEvaluation) -> Table | None:
     """Precision, recall and F1 of each class; None where the evaluation keeps none."""
     rows = []
-    for row in items(facts.get("per_class")):
-        if not isinstance(row, Mapping):
-            return None
-        scores = [share_of_one(row.get(name)) for name in ("precision", "recall", "f1")]
-        rows.append(
-            (
-                words(row.get("name")),
-                *(figure_cell(None if score is None else 100 * score, ".2f", score) for score in scores),
-                figure_cell(count(row.get("n"))),
-            )
-        )
+    for each in kept.per_class:
+        scores = (each.precision, each.recall, each.f1)
+        cells = (figure_cell(None if score is None else 100 * score, ".2f", score) for score in scores)
+        rows.append((words(each.name), *cells, figure_cell(each.n)))
     if not rows:
         return None
     return Table("Each class", ("class", "precision, %", "recall, %", "F1, %", "images"), tuple(rows))
 
 
-def reliability_figure(key: str, facts: Mapping[str, Any]) -> Figure | None:
+def reliability_figure(key: str, kept: KeptEvaluation) -> Figure | None:
     """How often answers of each confidence are right; None where the evaluation keeps no bins."""
-    bins = []
-    for row in items(facts.get("reliability")):
-        if isinstance(row, Mapping):
-            confidence, accuracy, n = (
-                share_of_one(row.get("confidence")),
-                share_of_one(row.get("accuracy")),
-                count(row.get("n")),
-            )
-            if confidence is not None and accuracy is not None and n:
-                bins.append((confidence, accuracy, n))
+    bins = [
+        (each.confidence, each.accuracy, each.n)
+        for each in kept.reliability
+        if each.confidence is not None and each.accuracy is not None and each.n
+    ]
     if not bins:
         return None
     images = sum(n for _, _, n in bins)
     surer = 100 * sum((confidence - accuracy) * n for confidence, accuracy, n in bins) / images
-    error = share_of_one(facts.get("calibration_error"))
+    error = kept.calibration_error
     title = f"It is {abs(surer):.1f} points too {'sure' if surer > 0 else 'unsure'} of itself on average"
     if abs(surer) < 0.5:
         title = "It is as sure of itself as it is right"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
-from pennyweight.core.text import visible
+from pennyweight.core.text import command, visible
 from pennyweight.report.html.facts import Gap, RunFacts, count, items
 from pennyweight.report.html.figure import BARS_DRAWN, Figure, Table, bars, figure_cell, label, shortened, words
 from pennyweight.report.html.section import Fact, Section
@@ -25,7 +24,7 @@ def data_section(key: str, run: RunFacts) -> Section:
     if counts and len(counts) == len(names):
         figures.append(counts_figure(f"{key}-counts", names, counts, "learning"))
     gaps = [Gap(f"{note[:1].upper()}{note[1:]}.") for note in run.notes if note]
-    look = f"pennyweight data {shlex.quote(run.source)}" if run.settings.get("source") else ""
+    look = command("data", run.source) if run.settings.get("source") else ""
     if look:
         gaps.append(Gap("What is odd about the images (copies, leaks, unreadable files) is found by an audit:", look))
     return Section(f"{key}-data", "The data", facts=facts, gaps=gaps, figures=figures, is_plain=True)

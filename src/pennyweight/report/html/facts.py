@@ -6,9 +6,7 @@ Every text that was read is fit to be shown, and every figure is asked for throu
 
 from __future__ import annotations
 
-import json
 import math
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,13 +16,14 @@ from typing import Any, NamedTuple
 from pennyweight.core.board import Board, find_board
 from pennyweight.core.budget import LIMITS, Budget
 from pennyweight.core.errors import PennyweightError, RunError, UsageError
-from pennyweight.core.files import read_within
-from pennyweight.core.run import ENVIRONMENT, GRAPH, RESULTS, SEARCH, SETTINGS, TEXT_MAX_BYTES, Run
-from pennyweight.core.text import visible
+from pennyweight.core.run import ENVIRONMENT, GRAPH, RESULTS, SEARCH, SETTINGS, Run
+from pennyweight.core.search_folder import run_within, search_facts
+from pennyweight.core.text import command, visible
 from pennyweight.core.units import LARGEST
 from pennyweight.core.version import VERSION
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.epoch_time import seconds_per_epoch
+from pennyweight.fit.kept import OWN_PARTS, KeptEvaluation, kept_evaluations
 from pennyweight.net.cost import Cost, cost
 from pennyweight.net.graph import Graph
 from pennyweight.plan.front import front
@@ -35,7 +34,7 @@ LONGEST_TEXT = 600
 DEEPEST = 12
 """Lists in lists beyond this depth are left out: no file of ours is half as deep."""
 
-COSTS = ("parameters", "macs", "flash_bytes", "peak_ram_bytes")
+COSTS = ("parameters", "macs", "flash_bytes", "ram_bytes")
 """The figures of a network that the front is drawn against."""
 
 
@@ -48,7 +47,7 @@ class RunFacts:
     environment: Mapping[str, Any]
     results: Mapping[str, Any] | None
     graph: Graph | None
-    evaluations: Mapping[str, Mapping[str, Any]]
+    evaluations: Mapping[str, KeptEvaluation]
     openings: int | None
     failure: Mapping[str, Any] | None
     gaps: tuple[Gap, ...]
@@ -79,11 +78,6 @@ class RunFacts:
         """The settings of the training, as far as they are kept."""
         recipe = self.settings.get("recipe")
         return recipe if isinstance(recipe, Mapping) else {}
-
-    @property
-    def command(self) -> str:
-        """The folder as a shell takes it."""
-        return visible(shlex.quote(str(self.folder)))
 
     @cached_property
     def cost(self) -> Cost | None:
@@ -116,7 +110,7 @@ class RunFacts:
         return seconds_per_epoch(self.curves)
 
     @property
-    def own(self) -> tuple[str, Mapping[str, Any]] | None:
+    def own(self) -> tuple[str, KeptEvaluation] | None:
         """The kept evaluation on the run's own images that says most: that of the test part, else of validation."""
         return next(
             ((name, self.evaluations[name]) for name in ("test", "validation") if name in self.evaluations), None
@@ -124,10 +118,8 @@ class RunFacts:
 
     def accuracy(self, name: str) -> Accuracy | None:
         """The accuracy of a kept evaluation."""
-        facts = self.evaluations.get(name, {})
-        return accuracy_of(facts.get("correct"), facts.get("n")) or accuracy_of_share(
-            facts.get("accuracy"), facts.get("n")
-        )
+        kept = self.evaluations.get(name)
+        return kept.accuracy if kept else None
 
 
 class Gap(NamedTuple):
@@ -175,11 +167,6 @@ class SearchFacts:
         """The winner's training."""
         return next((trial for trial in self.trials if trial.is_winner), None)
 
-    @property
-    def command(self) -> str:
-        """The folder as a shell takes it."""
-        return visible(shlex.quote(str(self.folder)))
-
 
 def read(path: Path) -> RunFacts | SearchFacts:
     """What the folder at `path` keeps. Raises RunError where it is neither a run nor a search."""
@@ -198,7 +185,7 @@ def read(path: Path) -> RunFacts | SearchFacts:
 
 def read_run(folder: Path) -> RunFacts:
     """What the run in `folder` keeps. What cannot be read becomes a gap."""
-    run, command = Run.open(folder), visible(shlex.quote(str(folder)))
+    run = Run.open(folder)
     gaps: list[Gap] = []
 
     def told(name: str) -> dict[str, Any]:
@@ -221,10 +208,11 @@ def read_run(folder: Path) -> RunFacts:
         except RunError as error:
             gaps.append(Gap(f"{visible(error)}."))
         failure = None if failure is None else tamed_object(failure)
-        gaps.append(_unfinished(failure, command))
-    left_out: list[str] = []
-    evaluations = {name: tamed_object(facts) for name, facts in run.evaluations(left_out).items()}
-    gaps += [Gap(f"{visible(error)}.", f"pennyweight evaluate {command}") for error in left_out]
+        gaps.append(_unfinished(failure, folder))
+    left_out: dict[str, str] = {}
+    evaluations = kept_evaluations(run, left_out)
+    for name, why in left_out.items():
+        gaps.append(Gap(f"{visible(why)}.", command("evaluate", folder, "--part", name) if name in OWN_PARTS else ""))
     version = settings.get("pennyweight")
     if version != VERSION:
         gaps.append(
@@ -238,9 +226,9 @@ def read_run(folder: Path) -> RunFacts:
     return RunFacts(folder, settings, environment, results, graph, evaluations, openings, failure, tuple(gaps))
 
 
-def _unfinished(failure: Mapping[str, Any] | None, command: str) -> Gap:
+def _unfinished(failure: Mapping[str, Any] | None, folder: Path) -> Gap:
     if failure is None:
-        return Gap("This training has not ended.", f"pennyweight train --resume {command}")
+        return Gap("This training has not ended.", command("train", "--resume", folder))
     epoch = count(failure.get("epoch"))
     when = f" in epoch {epoch:,}" if epoch else ""
     return Gap(f"This training failed{when}: {_shown(failure.get('what')) or 'for an unknown reason'}.")
@@ -248,10 +236,7 @@ def _unfinished(failure: Mapping[str, Any] | None, command: str) -> Gap:
 
 def read_search(folder: Path) -> SearchFacts:
     """What the search in `folder` keeps. Raises RunError where its summary cannot be read."""
-    try:
-        facts = tamed_object(json.loads(read_within(folder, SEARCH, TEXT_MAX_BYTES)))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{folder}: {SEARCH} cannot be read: {error}") from error
+    facts = tamed_object(search_facts(folder))
     gaps: list[Gap] = []
     board = None
     if facts.get("board"):
@@ -270,7 +255,7 @@ def read_search(folder: Path) -> SearchFacts:
     found = None
     if best is not None:
         try:
-            found = read_run(_folder_of(folder, best))
+            found = read_run(run_within(folder, best.run))
         except RunError as error:
             gaps.append(Gap(f"The winner's run cannot be shown: {visible(error)}."))
     return SearchFacts(
@@ -333,23 +318,9 @@ def _axes(share: object, costs: Mapping[str, Any]) -> tuple[float, ...]:
     return 1 - (share_of_one(share) or 0), *(math.inf if figure is None else figure for figure in figures)
 
 
-def _folder_of(search: Path, trial: Trial) -> Path:
-    """The trial's run beside the summary, wherever the search was moved to since.
-
-    Raises RunError where that is no folder within the search's own.
-    """
-    try:
-        folder, home = (search / trial.run).resolve(), search.resolve()
-        if folder.parent == home and folder.is_dir():
-            return search / trial.run
-    except (OSError, ValueError, RuntimeError):  # a name that is too long, not of this system, or a loop of links
-        pass
-    raise RunError(f"there is no run {trial.run} in {search}")
-
-
 def _course(search: Path, trial: Trial) -> list[float | None]:
     try:
-        rows = items(Run(_folder_of(search, trial)).read(RESULTS).get("curves"))
+        rows = items(Run(run_within(search, trial.run)).read(RESULTS).get("curves"))
     except RunError:
         return []
     return [number(row.get("validation_accuracy")) for row in rows if isinstance(row, Mapping)]

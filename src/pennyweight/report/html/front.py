@@ -1,4 +1,4 @@
-"""What was possible: every training as a point of accuracy and cost, and the front that no other beats."""
+"""What was possible: every training as a point of accuracy and cost, and the front."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def front_figure(key: str, trials: Sequence[Trial]) -> Figure | None:
     for word, name, title, scale in (
         ("MACs", "macs", "multiply-accumulates of one image", 1),
         ("flash", "flash_bytes", "flash, KiB (estimated)", 1024),
-        ("RAM", "peak_ram_bytes", "peak RAM, KiB", 1024),
+        ("RAM", "ram_bytes", "RAM, KiB (estimated)", 1024),
         ("parameters", "parameters", "learnable parameters", 1),
     ):
         costs = {trial.run: cost / scale for trial in placed if (cost := trial.costs.get(name)) is not None}
@@ -65,7 +65,7 @@ def front_figure(key: str, trials: Sequence[Trial]) -> Figure | None:
         key=key,
         title=_front_finding(placed),
         about="Each point is a training, its whisker the 95 % interval of its accuracy on the validation part. "
-        "Up and to the left is better. No other network beats one of the front on every axis.",
+        "Up and to the left is better. Of one on the front no other is as good on every axis and better on one.",
         drawings=drawings,
         table=trials_table(trials),
         height_px=400,
@@ -158,7 +158,7 @@ def _hover(trial: Trial) -> str:
         value = trial.costs.get(name)
         if value is not None:
             lines.append(f"{format_count(int(value))} {title}")
-    for name, title in (("flash_bytes", "flash"), ("peak_ram_bytes", "RAM")):
+    for name, title in (("flash_bytes", "flash"), ("ram_bytes", "RAM")):
         value = trial.costs.get(name)
         if value is not None:
             lines.append(f"{format_bytes(int(value))} {title}")
@@ -172,7 +172,7 @@ def trials_table(trials: Sequence[Trial]) -> Table:
     for trial in ranked:
         mark = "★" if trial.is_winner else "●" if trial.on_front else ""
         latency = trial.costs.get("latency_ms")
-        kib = [trial.costs.get(name) for name in ("flash_bytes", "peak_ram_bytes")]
+        kib = [trial.costs.get(name) for name in ("flash_bytes", "ram_bytes")]
         rows.append(
             (
                 Cell(mark, 2 if trial.is_winner else 1 if trial.on_front else 0, is_number=False),
@@ -189,7 +189,7 @@ def trials_table(trials: Sequence[Trial]) -> Table:
             )
         )
     return Table(
-        caption="Every training: ★ winner, ● front; costs in int8, flash and latency estimated",
+        caption="Every training: ★ winner, ● front; costs in int8, all but parameters and MACs estimated",
         heads=(
             "★",
             "network",

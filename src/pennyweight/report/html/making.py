@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-
-from pennyweight.core.text import visible
+from pennyweight.core.text import command, visible
 from pennyweight.report.html.facts import RunFacts, SearchFacts
 from pennyweight.report.html.figure import shortened
 from pennyweight.report.html.section import Fact, Section
@@ -13,12 +11,11 @@ from pennyweight.report.html.section import Fact, Section
 def making_section(key: str, run: RunFacts, search: SearchFacts | None) -> Section:
     recipe, commands = run.recipe, []
     if run.settings.get("source") and recipe:
-        parts = ["pennyweight train", shlex.quote(run.source), shlex.quote(run.network)]
-        parts += [f"--set {shlex.quote(f'{name}={plain(value)}')}" for name, value in recipe.items() if value != ""]
-        commands.append(("The same training again", visible(" ".join(parts))))
+        words = [word for name, value in recipe.items() if value != "" for word in ("--set", f"{name}={plain(value)}")]
+        commands.append(("The same training again", command("train", run.source, run.network, *words)))
     elif recipe:
         commands.append(("It was trained from Python, on images of its own, with this recipe", ""))
-    commands.append(("How well it answers", visible(f"pennyweight evaluate {run.command}")))
+    commands.append(("How well it answers", command("evaluate", run.folder)))
     settings = [
         (
             caption,

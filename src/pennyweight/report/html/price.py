@@ -105,7 +105,7 @@ def layers_figure(key: str, layers: Sequence[LayerCost]) -> Figure:
 
 
 def lifetimes_figure(key: str, plan: MemoryPlan) -> Figure:
-    """Which buffer lies where in RAM, and from which step to which."""
+    """Which buffer of tensors lies where in RAM, and from which step to which."""
     peak = plan.live_bytes.index(plan.lower_bound_bytes)
     steps = list(range(len(plan.steps)))
     trace = {
@@ -152,8 +152,9 @@ def lifetimes_figure(key: str, plan: MemoryPlan) -> Figure:
     )
     return Figure(
         key=key,
-        title=f"RAM peaks at {plan.peak_bytes:,} B while {plan.peak_step} runs; {proof}",
-        about="Each box is a buffer: its height is what it takes, its width how long it must be kept.",
+        title=f"Tensors take {plan.peak_bytes:,} B of RAM at most, while {plan.peak_step} runs; {proof}",
+        about="Each box is a buffer: its height is what it takes, its width how long it must be kept. The stack is not "
+        "among them.",
         drawings={"": drawing([trace], x, {"rangemode": "tozero", "tickformat": ",d"})},
         table=Table("Every buffer", ("buffer", "tensors", "offset, B", "size, B", "from step", "to step"), rows),
         height_px=380,

@@ -6,9 +6,10 @@ import math
 
 from pennyweight.core.board import Board
 from pennyweight.core.errors import UsageError
-from pennyweight.core.text import visible
+from pennyweight.core.text import command, visible
 from pennyweight.core.units import format_bytes, format_count, format_milliseconds, format_minutes, format_price
 from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.curves import diagnose_curves
 from pennyweight.fit.recipe import Recipe
 from pennyweight.report.html.facts import Gap, RunFacts, SearchFacts, Trial, number
 from pennyweight.report.html.figure import in_percent, interval, shortened
@@ -35,16 +36,18 @@ def summary_section(key: str, run: RunFacts | None, search: SearchFacts | None) 
     facts += _accuracies(run, winner)
     facts += _price_tag(run, search.board if search else None)
     kept = own_accuracy(run, winner)
-    if kept is None and run.results is not None:
+    if kept is None and run.openings:
+        gaps.append(Gap("The test part was opened, but what came out is not kept, or cannot be read."))
+    elif kept is None and run.results is not None:
         gaps.append(
             Gap("The test part is still sealed, so the accuracy above is that of images that choices were made with. "
-                "Open it once, when all is chosen:", f"pennyweight evaluate {run.command}")
+                "Open it once, when all is chosen:", command("evaluate", run.folder))
         )  # fmt: skip
     findings = _findings(run)
     if findings:
         gaps.append(
             Gap("That is what the curves alone tell. The answers and the images are looked at by",
-                f"pennyweight diagnose {run.command}")
+                command("diagnose", run.folder))
         )  # fmt: skip
     return Section(f"{key}-summary", "Summary", lead, facts, gaps, findings)
 
@@ -104,8 +107,6 @@ def _is_figure(value: object) -> bool:
 
 def _findings(run: RunFacts) -> list[Remark]:
     """What the curves alone say of the training's health."""
-    from pennyweight.fit.curves import diagnose_curves
-
     if not run.curves and run.failure is None:
         return []
     try:

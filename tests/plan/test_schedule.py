@@ -1,0 +1,184 @@
+"""What a search trains next, for how long, and when it gives a training up: replayed on made-up curves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pennyweight.fit.accuracy import Accuracy
+from pennyweight.plan.front import front
+from pennyweight.plan.schedule import (
+    CURVES_MIN,
+    FACTOR,
+    REPEATS,
+    RUNGS_MAX,
+    STEPS_MIN,
+    STRETCH,
+    Gains,
+    Ladder,
+    Schedule,
+    Training,
+    extrapolation_error,
+    floors,
+    ranked,
+)
+from pennyweight.plan.space import Point
+from pennyweight.plan.trial import Trial, standing
+
+FULL = 27
+TRADE = ("macs",)
+
+
+def made(number: int, accuracy: float | None, epochs: int = 3, macs: float = 1.0, **more: object) -> Trial:
+    """A trial that is done with this accuracy on a thousand images; a running one without."""
+    trial = Trial(
+        number, Point("mlp", (("mlp.hidden", str(number + 1)),)), f"n{number}", {"macs": macs}, epochs, f"t{number}"
+    )
+    if accuracy is not None:
+        right = round(1000 * accuracy)
+        curve = tuple(accuracy * (epoch + 1) / epochs for epoch in range(epochs))
+        trial = replace(
+            trial, state="done", validation=Accuracy(right, 1000), accuracies=curve, seconds=1.0 * epochs, ended_s=1.0
+        )
+    return replace(trial, **more)  # type: ignore[arg-type]
+
+
+def schedule(rungs: int = 3, points: int | None = None) -> Schedule:
+    return Schedule(Ladder.of(rungs), TRADE, lambda trial: FULL, points)
+
+
+def test_a_ladder_trains_a_third_of_the_networks_three_times_as_long_on_each_rung() -> None:
+    ladder = Ladder.of(3)
+    assert [ladder.epochs(rung, FULL) for rung in range(3)] == [3, 9, 27]
+    assert Ladder.plain() == Ladder.of(1)
+
+
+@given(st.floats(1, 1e5), st.floats(0.1, 1e5), st.integers(1, 100_000))
+def test_a_ladder_for_a_time_has_two_rungs_at_least_and_no_more_than_its_steps_allow(
+    seconds: float, full_seconds: float, steps: int
+) -> None:
+    ladder = Ladder.within(seconds, full_seconds, steps)
+    assert 2 <= len(ladder.shares) <= RUNGS_MAX
+    assert ladder.shares[-1] == 1
+    if len(ladder.shares) > 2:
+        assert steps * ladder.shares[0] * FACTOR >= STEPS_MIN * FACTOR * 0.99
+
+
+def test_more_time_never_makes_a_higher_ladder() -> None:
+    heights = [len(Ladder.within(seconds, 100, 10_000).shares) for seconds in (10, 100, 1_000, 10_000)]
+    assert heights == sorted(heights, reverse=True)
+
+
+def test_a_search_begins_with_a_new_network_on_the_lowest_rung() -> None:
+    assert schedule().next([], screening=True, seconds_left=60) == Training("screening", 0)
+
+
+def test_the_best_third_of_a_rung_goes_on_to_the_next_one_with_three_times_the_epochs() -> None:
+    trials = [made(0, 0.5), made(1, 0.9), made(2, 0.7)]
+    following = schedule().next(trials, screening=True, seconds_left=math.inf)
+    assert following is not None
+    assert following.trial is trials[1]
+    assert following.epochs == 9
+    gone_on = [*trials, replace(made(3, None, 9), point=trials[1].point, base=1)]
+    assert schedule().next(gone_on, screening=True, seconds_left=math.inf) == Training("screening", 0)
+
+
+def test_with_so_many_points_as_were_asked_for_full_trainings_follow() -> None:
+    trials = [made(0, 0.5, macs=1), made(1, 0.9, macs=2)]
+    following = schedule(points=2).next(trials, screening=True, seconds_left=math.inf)
+    assert following == Training("full", 2, trials[1], FULL)
+
+
+def test_nothing_follows_while_what_decides_it_still_runs() -> None:
+    assert schedule(points=2).next([made(0, 0.5), made(1, None)], screening=True, seconds_left=math.inf) is None
+
+
+def test_the_front_is_trained_fully_the_most_accurate_first_and_nothing_else_is() -> None:
+    trials = [made(0, 0.5, macs=1), made(1, 0.9, macs=3), made(2, 0.4, macs=2)]
+    order = []
+    for number in range(3, 12):
+        following = schedule().next(trials, screening=False, seconds_left=math.inf)
+        if following is None or following.purpose != "full":
+            break
+        assert following.trial is not None
+        order.append(following.trial.number)
+        trials.append(replace(made(number, following.trial.axes(())[0] * -1 + 1, FULL, 1), point=following.trial.point,
+                              costs=following.trial.costs, purpose="full"))  # fmt: skip
+    assert order == [1, 0]
+
+
+def test_the_winner_is_trained_again_with_other_seeds_in_the_end() -> None:
+    trials = [made(0, 0.9, FULL, purpose="full")]
+    seeds = []
+    for number in range(1, 10):
+        following = schedule().next(trials, screening=False, seconds_left=math.inf)
+        if following is None:
+            break
+        assert following.purpose == "repeat"
+        seeds.append(following.seed)
+        trials.append(
+            replace(made(number, 0.95, FULL), point=trials[0].point, purpose="repeat", seed=following.seed or 0)
+        )
+    assert seeds == list(range(1, REPEATS + 1))
+    assert standing(trials) == trials[:1], "a luckier seed does not stand for its network"
+
+
+@given(st.floats(0.1, 500))
+def test_a_full_training_is_as_long_as_there_is_time_for_and_no_longer(seconds: float) -> None:
+    trial = made(0, 0.9, 9)  # a second an epoch
+    following = schedule().next([trial], screening=False, seconds_left=seconds)
+    if following is None:
+        assert seconds * 0.85 < trial.epochs + 1
+    else:
+        assert following.epochs is not None
+        assert trial.epochs < following.epochs <= min(seconds, STRETCH * FULL)
+
+
+def test_a_full_training_that_was_stopped_is_not_begun_again() -> None:
+    trial = made(0, 0.9)
+    stopped = replace(made(1, None, FULL), point=trial.point, purpose="full", state="stopped")
+    assert schedule().next([trial, stopped], screening=False, seconds_left=math.inf) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), min_size=1, max_size=12))
+def test_ranking_puts_what_nothing_dominates_first_and_loses_nothing(points: list[tuple[int, int]]) -> None:
+    trials = [made(number, accuracy / 20, macs=macs) for number, (accuracy, macs) in enumerate(points)]
+    order = ranked(trials, TRADE)
+    assert sorted(trial.number for trial in order) == list(range(len(trials)))
+    best = {trials[index].number for index in front([trial.axes(TRADE) for trial in trials])}
+    assert {trial.number for trial in order[: len(best)]} == best
+
+
+def test_a_training_is_stopped_only_by_what_costs_no_more() -> None:
+    trials = [made(number, 0.9, macs=5) for number in range(CURVES_MIN)]
+    assert floors({"macs": 1}, 3, trials, TRADE) == (), "cheaper than all: nothing bounds it"
+    assert floors({"macs": 5}, 3, trials[:-1], TRADE) == (), "too few curves"
+    assert floors({"macs": 5}, 4, trials, TRADE) == (), "no curves of that length"
+    bounded = floors({"macs": 5}, 3, trials, TRADE)
+    assert len(bounded) == 2, "the last epoch has nothing left to stop"
+    assert all(floor < 0.9 for floor in bounded)
+
+
+@given(st.lists(st.floats(0.2, 1), min_size=CURVES_MIN, max_size=9))
+def test_no_training_that_ends_above_its_rivals_with_a_gain_that_was_seen_is_stopped(ends: list[float]) -> None:
+    trials = [made(number, end) for number, end in enumerate(ends)]
+    best = max(trials, key=lambda trial: trial.accuracies[-1])
+    bounded = floors({"macs": 1}, 3, [trial for trial in trials if trial is not best], TRADE)
+    if bounded:
+        gains = Gains.of([trial for trial in trials if trial is not best], 3)
+        assert gains is not None
+        for epoch, floor in enumerate(bounded):
+            if best.accuracies[-1] - best.accuracies[epoch] <= 1.5 * gains.most[epoch]:
+                assert best.accuracies[epoch] >= floor
+
+
+def test_the_error_of_foretelling_is_nought_for_curves_of_one_shape_and_unknown_for_few() -> None:
+    alike = [made(number, 0.8) for number in range(CURVES_MIN + 1)]
+    assert extrapolation_error(alike) == pytest.approx(0)
+    assert extrapolation_error(alike[:-1]) is None
+    other = replace(alike[0], accuracies=(0.5, 0.6, 0.9))
+    assert (extrapolation_error([other, *alike[1:]]) or 0) > 0
