@@ -30,8 +30,8 @@ from pennyweight.plan.coordinator import SearchProgress
 from pennyweight.plan.search import resume_search, search
 from pennyweight.plan.space import Space
 
-KILLS, QUICK_KILLS = 50, 6
-POINTS, QUICK_POINTS = 40, 5
+KILLS, QUICK_KILLS = 50, 4
+POINTS, QUICK_POINTS = 40, 4
 
 SPACE = """
 [networks.mlp]
@@ -97,7 +97,10 @@ def live(folder: Path, log: Path, attempt: int, space: str, points: int) -> None
 
 
 def started(*arguments: Any) -> BaseProcess:
-    process = get_context("spawn").Process(target=live, args=arguments)
+    """A new process for `live`, from a server that has imported all and opened nothing."""
+    server = get_context("forkserver")
+    server.set_forkserver_preload(["pennyweight.plan.search"])
+    process = server.Process(target=live, args=arguments)
     process.start()
     return process
 
@@ -125,8 +128,8 @@ def writes_journal(folder: Path) -> bool:
 
 
 def writes_file(folder: Path) -> bool:
-    runs = [name for name in os.listdir(folder) if name.startswith("trial-")]
-    return bool(runs) and any(name.endswith(".draft") for name in os.listdir(folder / max(runs)))
+    latest = max(folder.glob("trial-*"), default=None)
+    return latest is not None and any(latest.glob(".*.draft"))
 
 
 def finished(folder: Path) -> list[str]:
@@ -188,7 +191,7 @@ def rows(folder: Path) -> list[tuple[Any, ...]]:
 
 
 def ended_twice(folder: Path) -> int:
-    """Trials that the journal ends more than once, or begins though another of its kind was done."""
+    """Trials that the journal ends more than once."""
     ends: Counter[int] = Counter()
     for line in (folder / "journal.log").read_text(encoding="utf-8").splitlines():
         fact = json.loads(line)
@@ -239,11 +242,14 @@ def main() -> None:
         ours = rows(often)
         (trained, again), (undisturbed, _) = epochs_of(often_log), epochs_of(log)
         twice = ended_twice(often)
+        openings = [len(path.read_bytes().splitlines()) for path in often.glob("trial-*/openings.jsonl")]
     differ = differences(ours, wanted)
     print(f"killed: {seen.kills} times in {seconds:.1f} s; {seen.anew} times before there was anything to resume")
     table(("killed", "times"), [(aim, str(seen.aims[aim])) for aim in AIMS])
     table(("left behind", "times"), [(what, str(count)) for what, count in seen.left.most_common()])
     print(f"epochs trained: {trained}, {again} of them again; {undisturbed} in the undisturbed search")
+    looked = sum(map(bool, openings))
+    print(f"looks at the test part: {sum(openings)} at {looked} runs (one that is killed half way is a look too)")
     print(*(f"differs: {what}" for what in differ[:10]), sep="\n" if differ else "")
     lost = len({row[0] for row in wanted} - {row[0] for row in ours})
     bars = [
@@ -266,6 +272,7 @@ def main() -> None:
         "epochs": trained,
         "epochs_again": again,
         "epochs_undisturbed": undisturbed,
+        "test_openings": openings,
         "differences": differ,
         "lost": lost,
         "repeated": len(seen.again) + twice,

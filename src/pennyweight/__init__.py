@@ -1,6 +1,7 @@
 """Pennyweight: the most accurate image classifier that fits.
 
-Every verb of the command line is a function here. Names are loaded when they are first asked for, so that
+Every verb of the command line is a function here (`audit` for data, `write_report` for report, `families` for networks,
+the others by their names). Names are loaded when they are first asked for, so that
 `import pennyweight` costs nothing.
 """
 
@@ -13,6 +14,7 @@ from pennyweight.core.version import VERSION as __version__
 
 _PLACES = {
     "Board": "core.board",
+    "boards": "core.board",
     "Budget": "core.budget",
     "PennyweightError": "core.errors",
     "Run": "core.run",
@@ -23,6 +25,7 @@ _PLACES = {
     "open_source": "data.source",
     "Graph": "net.graph",
     "build_network": "net.zoo",
+    "families": "net.zoo",
     "open_network": "net.network",
     "profile": "net.profile",
     "to_module": "net.module",
@@ -40,6 +43,7 @@ __all__ = ["__version__", *sorted(_PLACES)]
 
 if TYPE_CHECKING:
     from pennyweight.core.board import Board as Board
+    from pennyweight.core.board import boards as boards
     from pennyweight.core.budget import Budget as Budget
     from pennyweight.core.errors import PennyweightError as PennyweightError
     from pennyweight.core.run import Run as Run
@@ -59,6 +63,7 @@ if TYPE_CHECKING:
     from pennyweight.net.network import open_network as open_network
     from pennyweight.net.profile import profile as profile
     from pennyweight.net.zoo import build_network as build_network
+    from pennyweight.net.zoo import families as families
     from pennyweight.plan.search import search as search
     from pennyweight.report.html.page import write_report as write_report
 

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -178,6 +179,14 @@ def test_the_weights_of_a_training_that_has_not_ended_are_refused_with_the_way_o
     with pytest.raises(RunError, match=r"results\.json is missing") as caught:
         run.weights()
     assert f"--resume {tmp_path}" in caught.value.hint
+
+
+def test_the_weights_of_a_training_that_broke_down_are_refused_with_its_reason(tmp_path: Path) -> None:
+    run = begun(tmp_path)
+    run.note_failure({"epoch": 3, "what": "the loss is nan in epoch 3", "hint": "try a lower one"})
+    with pytest.raises(RunError, match="broke down: the loss is nan in epoch 3") as caught:
+        run.weights()
+    assert caught.value.hint == f"pennyweight diagnose {tmp_path}"
 
 
 @pytest.mark.parametrize("name", [SETTINGS, GRAPH, WEIGHTS])
@@ -355,6 +364,16 @@ def test_a_name_that_is_too_long_is_a_run_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(20)
+def test_the_commands_in_hints_lead_to_the_run_wherever_it_lies(tmp_path: Path) -> None:
+    run = begun(tmp_path / "it's my run")
+    with pytest.raises(RunError) as in_the_way:
+        begun(run.folder)
+    with pytest.raises(RunError) as not_ended:
+        run.weights()
+    for caught in (in_the_way, not_ended):
+        assert shlex.split("pennyweight" + caught.value.hint.partition("pennyweight")[2])[-1] == str(run.folder)
+
+
 def test_evaluations_that_cannot_be_read_are_left_out_and_told(tmp_path: Path) -> None:
     run = finished(tmp_path / "run")
     run.keep_evaluation("test", {"n": 1})

@@ -55,6 +55,14 @@ def test_one_photo_of_one_class_is_enough(tmp_path: Path) -> None:
     assert len(open_photos(tmp_path, MNIST, SHAPE).files) == 1
 
 
+def test_no_file_that_cannot_be_read_is_cut_off_without_a_count(tmp_path: Path) -> None:
+    photograph(tmp_path / "a" / "1.png")
+    for number in range(6):
+        (tmp_path / "a" / f"broken-{number}.png").write_bytes(b"")
+    (note,) = (note for note in open_photos(tmp_path, MNIST, SHAPE).notes if "could not be read" in note)
+    assert note.endswith(" and 1 more")
+
+
 def test_a_photo_of_nothing_is_kept_and_noted(tmp_path: Path) -> None:
     photograph(tmp_path / "a" / "1.png")
     photograph(tmp_path / "a" / "2.png", blank=True)

@@ -259,6 +259,7 @@ def test_real_sets_are_found_where_they_lie(real_data: Path) -> None:
         ("photos/cot", "did you mean photos/cat?"),
         ("photos/cat/deep/er", "photos/cat has no folder and no .npz"),
         ("photo", "did you mean ./photos?"),
+        ("digit", "did you mean digits?"),
     ],
 )
 def test_a_path_that_does_not_exist_names_the_nearest_that_does(

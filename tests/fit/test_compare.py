@@ -154,9 +154,15 @@ def of_another_version(run: Path) -> None:
     (run / SETTINGS).write_text(json.dumps(settings | {"pennyweight": "9.9"}))
 
 
+def broken_down(run: Path) -> None:
+    (run / "results.json").unlink()
+    Run(run).note_failure({"epoch": 1, "what": "the loss is nan in epoch 1", "hint": ""})
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no folder": (shutil.rmtree, "there is no run folder"),
     "unfinished": (lambda run: (run / "results.json").unlink(), "has not ended|is missing"),
+    "broken down": (broken_down, "broke down: the loss is nan in epoch 1; pennyweight diagnose"),
     "another version": (of_another_version, "made by version 9.9"),
     "no weights": (lambda run: (run / "weights.safetensors").write_bytes(b""), "not what the training wrote"),
 }

@@ -440,6 +440,7 @@ def test_a_training_on_its_way_is_not_called_healthy(everything: LabelledImages,
     found = diagnose(tmp_path / "run", everything)
     assert not found.healthy
     assert any("--resume" in note for note in found.notes)
+    assert (0 < found.epochs < 50, found.epochs_asked) == (True, 50)
 
 
 def test_other_images_are_not_judged(everything: LabelledImages, digits: LabelledImages, tmp_path: Path) -> None:
@@ -455,3 +456,23 @@ def test_without_validation_images_the_notes_say_what_is_not_seen(everything: La
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not a run"):
         diagnose(tmp_path)
+
+
+@pytest.mark.parametrize("source", ["hf:some/body", "cifar10", "no-such-word", "/no/such/folder", "hf:"])
+def test_images_that_are_not_on_this_machine_are_not_fetched_and_the_curves_are_judged(
+    source: str, digits: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("XDG_CACHE_HOME", "PENNYWEIGHT_DATA"):
+        monkeypatch.setenv(name, str(tmp_path))
+    run = train(
+        dataclasses.replace(digits, source=source),
+        "mlp:hidden=4",
+        recipe=Recipe(epochs=2, validation=0.2),
+        out=tmp_path / "my run",
+        device="cpu",
+    ).run
+    before = sorted(tmp_path.iterdir())
+    found = diagnose(run)
+    assert found.findings
+    assert any(note.startswith("judged from the curves alone: ") and source in note for note in found.notes)
+    assert sorted(tmp_path.iterdir()) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from base64 import b64decode
 from collections.abc import Callable
@@ -158,16 +159,18 @@ def test_images_of_another_size_and_empty_parts_are_refused(run: Path, digits: L
 
 def test_a_source_that_has_changed_since_the_training_is_not_taken_for_the_same(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (60, 6, 6, 1), dtype=np.uint8)
-    source = tmp_path / "set.npz"
+    source = tmp_path / "my set.npz"
     np.savez(source, images=images, labels=np.arange(60) % 2)
     recipe = Recipe(epochs=1, batch=16, validation=0.2)
-    done = train(str(source), "mlp:hidden=4", recipe=recipe, out=tmp_path / "run", device="cpu")
+    done = train(str(source), "mlp:hidden=4", recipe=recipe, out=tmp_path / "my run", device="cpu")
     assert evaluate(done.run, device="cpu").opened == 1
     images[0, 0, 0, 0] ^= 1
     np.savez(source, images=images, labels=np.arange(60) % 2)
-    with pytest.raises(RunError, match="not what this network was trained on"):
+    with pytest.raises(RunError, match="not what this network was trained on") as caught:
         evaluate(done.run, device="cpu")
-    assert evaluate(done.run, str(source), device="cpu").opened == 1
+    *_, verb, run, again = shlex.split(caught.value.hint)
+    assert (verb, Path(run), Path(again)) == ("evaluate", done.run, source)
+    assert evaluate(run, again, device="cpu").opened == 1
 
 
 def test_a_run_that_has_not_ended_is_refused_with_the_way_on(run: Path, digits: LabelledImages) -> None:
@@ -544,9 +547,16 @@ def test_photos_in_which_nothing_was_found_are_counted_and_told_apart(bars: Path
     assert evaluate(bars / "run", str(tmp_path / "mine"), device="cpu").not_blank is None
 
 
-def test_photos_of_a_class_that_the_network_never_saw_are_refused_by_name(bars: Path, tmp_path: Path) -> None:
-    for name in ("bar", "cross"):
+def test_photos_of_a_class_that_the_network_never_saw_are_left_out_and_named(bars: Path, tmp_path: Path) -> None:
+    for name in ("across", "bar", "cross", "dash"):
         sheet(tmp_path / "photos" / name / "1.png", name)
+    out = evaluate(bars / "run", str(tmp_path / "photos"), device="cpu")
+    assert (out.accuracy.n, [photo.true for photo in out.photos]) == (2, ["bar", "dash"])
+    assert "2 photos of classes that the network does not know left out: across, cross" in out.notes
+
+
+def test_photos_of_which_the_network_knows_no_class_are_refused(bars: Path, tmp_path: Path) -> None:
+    sheet(tmp_path / "photos" / "cross" / "1.png", "cross")
     with pytest.raises(DataError, match="photos has classes that the network does not know: cross") as caught:
         evaluate(bars / "run", str(tmp_path / "photos"), device="cpu")
     assert "it knows bar, dash" in caught.value.hint
@@ -556,8 +566,17 @@ def test_a_folder_without_class_folders_is_refused(bars: Path, tmp_path: Path) -
     sheet(tmp_path / "photos" / "1.png", "bar")
     with pytest.raises(DataError, match="no class folders"):
         evaluate(bars / "run", str(tmp_path / "photos"), device="cpu")
-    with pytest.raises(DataError, match="neither a folder nor an"):
+    with pytest.raises(DataError, match="neither a folder nor an") as caught:
         evaluate(bars / "run", str(tmp_path / "photos" / "1.png"), device="cpu")
+    assert "a folder named like its class, PHOTOS/bar/" in caught.value.hint
+
+
+def test_another_set_is_not_brought_to_the_geometry_and_a_note_says_so(bars: Path, tmp_path: Path) -> None:
+    labels, images = np.repeat(["bar", "dash"], 5), np.zeros((10, 20, 20), np.uint8)
+    np.savez(tmp_path / "set.npz", images=images, labels=labels)
+    (note,) = evaluate(bars / "run", str(tmp_path / "set.npz"), device="cpu").notes
+    assert "not brought to the geometry of the training images" in note
+    assert evaluate(bars / "run", device="cpu").notes == ()
 
 
 def test_a_copy_of_the_runs_own_folder_is_no_folder_of_photos(bars: Path, tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from datetime import date
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.net.resnet8 import resnet8
 
 from pennyweight.core.board import Board, Source, Sources
 from pennyweight.core.budget import Budget
 from pennyweight.core.errors import UsageError
-from pennyweight.net import ops
 from pennyweight.net.build import ACTIVATIONS, Builder
 from pennyweight.net.cost import CODE_BYTES, STACK_BYTES, Cost, cost, layer_costs
 from pennyweight.net.graph import Graph
@@ -32,27 +32,6 @@ def board_vgg() -> Graph:
         b.activation("relu")
     b.dense(10)
     return b.graph("board-vgg by hand")
-
-
-def resnet8() -> Graph:
-    """MLPerf Tiny's ResNet-8, laid by hand."""
-    b = Builder((32, 32, 3))
-    b.conv(16, 3)
-    b.batch_norm()
-    x = b.activation("relu")
-    for filters, stride in ((16, 1), (32, 2), (64, 2)):
-        b.conv(filters, 3, stride, at=x)
-        b.batch_norm()
-        b.activation("relu")
-        b.conv(filters, 3)
-        y = b.batch_norm()
-        if stride > 1:
-            x = b.conv(filters, 1, stride, at=x)
-        b.add(ops.Add(), x, y)
-        x = b.activation("relu")
-    b.global_pool()
-    b.dense(10)
-    return b.graph("resnet8 by hand")
 
 
 @st.composite

@@ -8,33 +8,13 @@ from itertools import combinations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.net.resnet8 import resnet8
 
 from pennyweight.core.errors import UsageError
 from pennyweight.net import ops
 from pennyweight.net.build import Builder
 from pennyweight.net.graph import INPUT, Graph
 from pennyweight.net.memory import ALIGNMENT_BYTES, Buffer, MemoryPlan, deployment, plan_memory
-
-
-def residual_network() -> Graph:
-    """MLPerf Tiny's ResNet-8, laid by hand."""
-    b = Builder((32, 32, 3))
-    b.conv(16, 3)
-    b.batch_norm()
-    x = b.activation("relu")
-    for filters, stride in ((16, 1), (32, 2), (64, 2)):
-        b.conv(filters, 3, stride, at=x)
-        b.batch_norm()
-        b.activation("relu")
-        b.conv(filters, 3)
-        y = b.batch_norm()
-        if stride > 1:
-            x = b.conv(filters, 1, stride, at=x)
-        b.add(ops.Add(), x, y)
-        x = b.activation("relu")
-    b.global_pool()
-    b.dense(10)
-    return b.graph("resnet8 by hand")
 
 
 @st.composite
@@ -157,7 +137,7 @@ def test_float32_needs_no_more_than_four_times_int8(graph: Graph) -> None:
 
 
 def test_the_check_on_memory_notices_a_plan_in_which_live_buffers_overlap() -> None:
-    graph = residual_network()
+    graph = resnet8()
     plan = plan_memory(graph)
     squashed = MemoryPlan(
         plan.bits,
@@ -171,13 +151,13 @@ def test_the_check_on_memory_notices_a_plan_in_which_live_buffers_overlap() -> N
 
 
 def test_resnet8_takes_49152_bytes_as_in_tflite_micro() -> None:
-    plan = plan_memory(residual_network())
+    plan = plan_memory(resnet8())
     assert (plan.peak_bytes, plan.lower_bound_bytes, plan.is_optimal) == (49_152, 49_152, True)
-    assert plan_memory(residual_network(), bits=32).peak_bytes == 4 * 49_152
+    assert plan_memory(resnet8(), bits=32).peak_bytes == 4 * 49_152
 
 
 def test_the_busiest_step_is_named() -> None:
-    assert plan_memory(residual_network()).peak_step == "conv3"
+    assert plan_memory(resnet8()).peak_step == "conv3"
 
 
 def test_a_batch_norm_folds_into_the_layer_that_it_alone_reads() -> None:
@@ -293,4 +273,4 @@ def test_lifetimes_say_of_every_buffer_in_which_steps_it_lives() -> None:
 
 def test_other_bits_than_8_and_32_are_refused() -> None:
     with pytest.raises(UsageError, match="unknown number of bits '16'"):
-        plan_memory(residual_network(), bits=16)  # type: ignore[arg-type]
+        plan_memory(resnet8(), bits=16)  # type: ignore[arg-type]

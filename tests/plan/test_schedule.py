@@ -138,10 +138,10 @@ def test_a_full_training_is_as_long_as_there_is_time_for_and_no_longer(seconds: 
         assert trial.epochs < following.epochs <= min(seconds, STRETCH * FULL)
 
 
-def test_a_full_training_that_was_stopped_is_not_begun_again() -> None:
+def test_a_full_training_that_failed_is_not_begun_again() -> None:
     trial = made(0, 0.9)
-    stopped = replace(made(1, None, FULL), point=trial.point, purpose="full", state="stopped")
-    assert schedule().next([trial, stopped], screening=False, seconds_left=math.inf) is None
+    failed = replace(made(1, None, FULL), point=trial.point, purpose="full", state="failed")
+    assert schedule().next([trial, failed], screening=False, seconds_left=math.inf) is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), min_size=1, max_size=12))

@@ -308,7 +308,7 @@ def test_a_search_of_other_images_or_of_another_journal_is_not_resumed(tmp_path:
     facts = json.loads((folder / "search.json").read_text(encoding="utf-8"))
     facts["plan"]["seed"] = 5
     (folder / "search.json").write_text(json.dumps(facts), encoding="utf-8")
-    with pytest.raises(RunError, match="its plan differs"):
+    with pytest.raises(RunError, match="another search: seed differ"):
         resume_search(folder)
 
 

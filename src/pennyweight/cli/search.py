@@ -12,10 +12,16 @@ from pennyweight.cli.options import AsJson, CsvFile, DataDir, Device, Input
 from pennyweight.cli.output import print_json
 from pennyweight.core.errors import UsageError
 
+WITH_RESUME = (
+    "resume", "minutes", "workers", "engine", "ray_address", "storage", "data_dir", "csv", "json"
+)  # fmt: skip
+"""What may be told anew where a search is resumed; --minutes are then how much longer it may take."""
+
 Quantity = TypeVar("Quantity", int, float)
 
 
 def search(
+    context: typer.Context,
     source: Annotated[
         str | None,
         typer.Argument(
@@ -59,6 +65,12 @@ def search(
     sampler: Annotated[
         str, typer.Option("--sampler", metavar="NAME", help="One of front, tpe, nsga2; random and grid train plainly.")
     ] = "front",
+    training: Annotated[
+        str | None,
+        typer.Option(
+            "--training", metavar="TIME", help="Longest full training of a network, as far as it is foreseen."
+        ),
+    ] = None,
     networks: Annotated[
         int | None,
         typer.Option("--networks", metavar="COUNT", help="End after so many networks, whatever time it takes.", min=1),
@@ -119,6 +131,8 @@ def search(
         return
     if (source is None) == (resume is None):
         raise UsageError("name the images to search with, or a search to --resume", hint="pennyweight search mnist")
+    if resume is not None:
+        _refuse_beside_resume(context)
     if board is None and (latency is not None or price is not None):
         raise UsageError("--latency and --price are those of a board", hint="add --board (see pennyweight boards)")
     chosen = find_board(board) if board is not None else None
@@ -157,6 +171,7 @@ def search(
                     engine=engine,
                     ray_address=ray_address,
                     storage=storage,
+                    minutes=budget.minutes,
                     data_dir=data_dir,
                     on_begin=begin,
                     on_progress=display,
@@ -171,6 +186,7 @@ def search(
                     trade=tuple(word.strip() for word in trade.split(",") if word.strip()),
                     sampler=sampler,
                     points=networks,
+                    training_minutes=_limit(units.parse_minutes, training, "--training"),
                     rungs=rungs,
                     workers=workers,
                     engine=engine,
@@ -202,6 +218,17 @@ def search(
 
         write_csv(csv, [entry.as_json() for entry in (*found.trials, *found.unfinished)])
     show_message(f"report: {write_report([found.winner.run.parent])}")
+
+
+def _refuse_beside_resume(context: typer.Context) -> None:
+    """Raises UsageError for options that only a new search has."""
+    given = [name for name in context.params if str(context.get_parameter_source(name)).endswith("COMMANDLINE")]
+    strange = [f"--{name.replace('_', '-')}" for name in given if name not in WITH_RESUME]
+    if strange:
+        raise UsageError(
+            f"{' and '.join(strange)} cannot change a search that was begun",
+            hint="leave them out, or begin a search in another --out",
+        )
 
 
 def _limit(read: Callable[[str, str], Quantity], text: str | None, option: str) -> Quantity | None:

@@ -106,10 +106,10 @@ class Run:
         """Whether the training has ended."""
         return (self.folder / RESULTS).is_file()
 
-    def read(self, name: str) -> dict[str, Any]:
-        """The JSON object in the file called `name`."""
+    def read(self, name: str, *, checked: bool = True) -> dict[str, Any]:
+        """The JSON object in the file called `name`; not `checked` also where the results tell no checksum of it."""
         try:
-            facts = json.loads(self._content(name))
+            facts = json.loads(self._content(name, checked=checked))
             if not isinstance(facts, dict):
                 raise ValueError("it is not a JSON object")
             whole = name != RESULTS or facts.pop(OWN_CHECKSUM, None) == _sha256_of_facts(facts)
@@ -236,23 +236,31 @@ class Run:
             raise RunError(f"{folder} is a link, and nothing is written through it", hint="remove the link")
         return folder
 
-    def _content(self, name: str) -> bytes:
+    def _content(self, name: str, *, checked: bool = True) -> bytes:
         try:
             content = read_within(
                 self.folder, name, TENSORS_MAX_BYTES if name in (CHECKPOINT, WEIGHTS) else TEXT_MAX_BYTES
             )
         except FileNotFoundError as error:
-            hint = "train again, or bring the original file back"
             if name == RESULTS:
-                hint = f"its training has not ended: {command('train', '--resume', self.folder)}"
+                raise self._without_results() from error
+            hint = "train again, or bring the original file back"
             raise RunError(f"{self.folder}: {name} is missing", hint=hint) from error
         except OSError as error:
             raise RunError(f"{self.folder}: {name} cannot be read: {error}") from error
-        if name in CHECKED and self.finished:
+        if checked and name in CHECKED and self.finished:
             told = self.read(RESULTS).get("sha256")
             if not isinstance(told, dict) or _sha256(content) != told.get(name):
                 raise self._changed([name])
         return content
+
+    def _without_results(self) -> RunError:
+        failure = self.failure()
+        if failure is None:
+            way = f"to go on: {command('train', '--resume', self.folder)}"
+            return RunError(f"{self.folder}: its training has not ended: {RESULTS} is missing", hint=way)
+        what = failure.get("what") or f"see {FAILURE}"
+        return RunError(f"{self.folder}: its training broke down: {what}", hint=command("diagnose", self.folder))
 
     def _changed(self, names: list[str]) -> RunError:
         return RunError(

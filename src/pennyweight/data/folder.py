@@ -178,11 +178,16 @@ class Scan:
     def note(self, what: str, paths: Sequence[Path]) -> None:
         """Notes how many `paths` there are of something, and the first; nothing if there are none."""
         if paths:
-            self.notes.append(f"{len(paths):,} {what}: {_first([self.shown(path) for path in paths])}")
+            self.notes.append(f"{len(paths):,} {what}: {first_few([self.shown(path) for path in paths])}")
 
 
-def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:LISTED]) + (" …" if len(names) > LISTED else "")
+def first_few(names: Sequence[str]) -> str:
+    """The first LISTED names, and how many there are more.
+
+    >>> first_few(["a", "b", "c", "d", "e", "f"])
+    'a, b, c, d, e and 1 more'
+    """
+    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED:,} more" if len(names) > LISTED else "")
 
 
 def scan_folder(root: Path) -> Scan:
@@ -229,7 +234,7 @@ def _unlabelled(scan: Scan, strays: Sequence[Path]) -> DataError:
     if not found:
         return DataError(f"{where} is empty", hint=LAYOUT)
     return DataError(
-        f"{where} has no class folders, so its {len(found):,} files have no labels: {_first(found)}", hint=LAYOUT
+        f"{where} has no class folders, so its {len(found):,} files have no labels: {first_few(found)}", hint=LAYOUT
     )
 
 
@@ -239,7 +244,7 @@ def _check_test_classes(root: Path, files: Sequence[ClassFile]) -> None:
     if learning and strangers:
         raise DataError(
             f"{visible(root)}: test has {len(strangers):,} classes of which train has no readable image: "
-            f"{_first([visible(stranger) for stranger in strangers])}",
+            f"{first_few([visible(stranger) for stranger in strangers])}",
             hint="name the class folders alike in both parts, or take these out of the test part",
         )
 
@@ -310,6 +315,6 @@ def _nothing_readable(scan: Scan) -> DataError:
     if not reasons:
         return DataError(f"{where}: the class folders are empty", hint=LAYOUT)
     return DataError(
-        f"{where}: no image to learn from; {len(reasons):,} files could not be read: {_first(reasons)}",
+        f"{where}: no image to learn from; {len(reasons):,} files could not be read: {first_few(reasons)}",
         hint="images are read from PNG, JPEG, BMP, GIF, WebP, TIFF, PPM and JPEG 2000 files",
     )

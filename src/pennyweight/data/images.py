@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -122,13 +122,7 @@ class LabelledImages:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over all pictures, labels and class names, the test part's too: 64 hexadecimal digits."""
-        digest = hashlib.sha256()
-        for part in (self.learning, self.sealed):
-            digest.update(repr(part.images.shape).encode())
-            digest.update(np.ascontiguousarray(part.images).data)
-            digest.update(np.ascontiguousarray(part.labels).data)
-        digest.update("\0".join(self.class_names).encode())
-        return digest.hexdigest()
+        return fingerprint_of(self.learning, self.sealed, class_names=self.class_names)
 
     def split(self, validation: float) -> tuple[Part, Part]:
         """The learning part as train and validation: a stratified share of each class, the same in every call.
@@ -143,6 +137,17 @@ class LabelledImages:
     def open_test(self) -> Part:
         """The test part. Whoever opens it counts it (`pennyweight evaluate` does, in the run folder)."""
         return self.sealed
+
+
+def fingerprint_of(*parts: Part, class_names: Sequence[str] = ()) -> str:
+    """SHA-256 over the pictures and labels of the parts and the class names: 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(repr(part.images.shape).encode())
+        digest.update(np.ascontiguousarray(part.images).data)
+        digest.update(np.ascontiguousarray(part.labels).data)
+    digest.update("\0".join(class_names).encode())
+    return digest.hexdigest()
 
 
 def is_picture(shape: tuple[int, ...]) -> bool:

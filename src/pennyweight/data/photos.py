@@ -12,20 +12,19 @@ import numpy.typing as npt
 
 from pennyweight.core.errors import DataError, UsageError
 from pennyweight.core.text import visible
+from pennyweight.core.units import counted
 from pennyweight.data.decode import UndecodableError, decode, decode_within, quiet_pillow
-from pennyweight.data.folder import scan_folder
+from pennyweight.data.folder import first_few, scan_folder
 from pennyweight.data.images import Part, Pixels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pennyweight.data.geometry import Geometry
 
 ANALYSED_SIDE = 1024
 """A larger photo is shrunk to this side before anything is looked for in it."""
-
-LISTED = 5
-"""How many files a note names."""
 
 NOTHING_FOUND = "nothing found"
 
@@ -64,6 +63,26 @@ class Photos:
             blank=self.blank[index],
         )
 
+    def of_classes(self, known: Sequence[str]) -> Photos:
+        """The photos of the classes that are `known`; a note says what was left out. All of them if none is known."""
+        chosen = [place for place, name in enumerate(self.class_names) if name in known]
+        index = np.flatnonzero(np.isin(self.pictures.labels, chosen))
+        left = len(self.files) - len(index)
+        if not left or not chosen:
+            return self
+        strange = first_few([name for name in self.class_names if name not in known])
+        note = f"{counted(left, 'photo')} of classes that the network does not know left out: {strange}"
+        pictures = self.pictures.take(index)
+        return replace(
+            self,
+            pictures=Part(pictures.images, np.searchsorted(chosen, pictures.labels)),
+            class_names=tuple(self.class_names[place] for place in chosen),
+            files=tuple(self.files[i] for i in index),
+            sealed=self.sealed[index],
+            blank=self.blank[index],
+            notes=(*self.notes, note),
+        )
+
     def facts_of(self, index: int) -> dict[str, str]:
         """The `file` at `index`, and a `note` on it."""
         return {"file": self.files[index], "note": NOTHING_FOUND if self.blank[index] else ""}
@@ -95,7 +114,7 @@ def open_photos(path: Path, geometry: Geometry | None, input_shape: tuple[int, i
             read.append((file, picture))
     unreadable = [f"{each.path} ({each.reason})" for each in scan.unreadable]
     if not read:
-        what = f"no photo could be read: {_first(unreadable)}" if unreadable else "its class folders are empty"
+        what = f"no photo could be read: {first_few(unreadable)}" if unreadable else "its class folders are empty"
         raise DataError(f"{visible(path)}: {what}", hint="put photos into one folder a class")
     class_names = sorted({file.class_name for file, _ in read})
     images = np.stack([picture for _, picture in read])
@@ -104,9 +123,9 @@ def open_photos(path: Path, geometry: Geometry | None, input_shape: tuple[int, i
     if geometry is not None:
         notes.insert(0, f"each photo was brought to the geometry of the training images: {geometry}")
     if blank.any():
-        notes.append(f"{NOTHING_FOUND} in {_first([scan.shown(read[i][0].path) for i in np.flatnonzero(blank)])}")
+        notes.append(f"{NOTHING_FOUND} in {first_few([scan.shown(read[i][0].path) for i in np.flatnonzero(blank)])}")
     if unreadable:
-        notes.append(f"{len(unreadable):,} files could not be read and were left out: {_first(unreadable)}")
+        notes.append(f"{len(unreadable):,} files could not be read and were left out: {first_few(unreadable)}")
     return Photos(
         name=visible(path.resolve().name),
         pictures=Part(images, np.array([class_names.index(file.class_name) for file, _ in read], np.int64)),
@@ -116,7 +135,3 @@ def open_photos(path: Path, geometry: Geometry | None, input_shape: tuple[int, i
         blank=blank,
         notes=tuple(notes),
     )
-
-
-def _first(names: list[str]) -> str:
-    return ", ".join(names[:LISTED]) + (" …" if len(names) > LISTED else "")

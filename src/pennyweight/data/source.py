@@ -163,14 +163,15 @@ def _read(
     if path.suffix == ".npz" or source.startswith(("~", ".")) or os.sep in source or "/" in source:
         raise DataError(f"{source}: there is no such file or folder (seen from {Path.cwd()})", hint=_nearest(path))
     here = [f"./{each}" for each in get_close_matches(source, _sources_in(Path()), n=3)]
-    error = unknown("source", source, here or NAMES)
+    error = unknown("source", source, [*NAMES, *here])
     error.hint += " (or the path of a folder of class folders, the path of an .npz, or hf:owner/name)"
     raise error
 
 
 def _sources_in(folder: Path) -> list[str]:
-    """The names of the folders and of the .npz in `folder`."""
-    return sorted(each.name for each in folder.iterdir() if each.is_dir() or each.suffix == ".npz")
+    """The names of the folders and of the .npz in `folder`, without hidden ones."""
+    found = [each for each in folder.iterdir() if not each.name.startswith(".")]
+    return sorted(each.name for each in found if each.is_dir() or each.suffix == ".npz")
 
 
 def _nearest(path: Path) -> str:

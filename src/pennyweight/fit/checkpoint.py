@@ -16,8 +16,9 @@ from torch import Tensor
 
 from pennyweight.core.errors import GraphError, RunError
 from pennyweight.core.run import CHECKPOINT, Run
+from pennyweight.fit.curves import curve_rows
 from pennyweight.fit.device import out_of_memory_told
-from pennyweight.fit.loop import State, begin, checkpoint, restore
+from pennyweight.fit.loop import Row, State, begin, checkpoint, restore
 from pennyweight.fit.network import module_with
 from pennyweight.fit.recipe import Recipe
 from pennyweight.net.graph import Graph
@@ -42,6 +43,20 @@ def unpacked(run: Run) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, str
             raise ValueError("it is not what the training wrote")
         facts = json.loads(metadata["facts"])
         return tensors, facts, dict(facts["asked"])
+
+
+def curves_so_far(run: Run) -> tuple[Row, ...]:
+    """The epochs that a training which has not ended has behind it; none where there is no checkpoint.
+
+    Raises RunError where the checkpoint is not the one that was written.
+    """
+    if not (run.folder / CHECKPOINT).is_file():
+        return ()
+    _, facts, _ = unpacked(run)
+    try:
+        return curve_rows(facts.get("curves"))
+    except ValueError as error:
+        raise RunError(f"{run.folder}: {CHECKPOINT} is malformed: {error}", hint="train again") from error
 
 
 def restored(

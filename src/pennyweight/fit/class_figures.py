@@ -40,3 +40,18 @@ def class_figures(class_names: Sequence[str], confusion: npt.NDArray[np.int64]) 
         )
         for i, name in enumerate(class_names)
     )
+
+
+def confusions(matrix: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
+    """Who is taken for whom in `matrix[true][answered]`: (images, true, answered), the most frequent first.
+
+    >>> confusions([[5, 2], [3, 5]])
+    [(3, 1, 0), (2, 0, 1)]
+    """
+    wrong = [
+        (count, true, answered)
+        for true, row in enumerate(matrix)
+        for answered, count in enumerate(row)
+        if count and true != answered
+    ]
+    return sorted(wrong, key=lambda each: (-each[0], *each[1:]))

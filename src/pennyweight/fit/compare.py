@@ -153,7 +153,6 @@ def compare(
     look = _Look(photos, data_dir, device)
     compared: list[ComparedRun] = []
     answers: list[_Answers] = []
-    hints: list[str] = []
     for folder in dict.fromkeys(_expanded([Path(run) for run in runs], look.notes)):
         if on_progress is not None:
             on_progress(f"looking at {folder}")
@@ -161,13 +160,13 @@ def compare(
             run, answered = look.at(folder)
         except PennyweightError as error:
             reason = str(error).removeprefix(f"{folder}: ")
-            look.notes.append(f"{folder} was left out: {reason}{_other_version(folder)}")
-            hints.append(error.hint)
+            hint = f"; {error.hint}" if error.hint else ""
+            look.notes.append(f"{folder} was left out: {reason}{_other_version(folder)}{hint}")
         else:
             compared.append(run)
             answers += answered
     if not compared:
-        raise RunError("; ".join(["there is no run to compare", *look.notes]), hint=next(filter(None, hints), ""))
+        raise RunError("; ".join(["there is no run to compare", *look.notes]))
     if len({run.fingerprint for run in compared}) > 1:
         look.notes.append(
             "the runs were trained on different images, so their accuracies are answers to different tests"

@@ -41,13 +41,16 @@ SEVERITIES: dict[Disease, Severity] = {
 }
 """How bad each disease is; in this order findings are told: what makes all figures worthless comes first."""
 
+ON_THE_WAY: tuple[Disease, ...] = ("underfitting", "still improving", "noisy")
+"""What every training is until it has ended."""
+
 DEAD_LOSS, DEAD_SKILL = 0.98, 0.08
 """A dead network's loss lies at ln k or above, less 2 %: classes that differ in size make guessing cheaper. Its
 accuracy is that of guessing, give or take what a hundred validation images tell by chance."""
 
 DIVERGED_LOSS, DIVERGED_RISE, DIVERGED_PEAK = 1.5, 0.25, 2.0
-"""A training has diverged if its loss ends above one and a half times ln k, or a quarter of ln k above its lowest; or if
-it ends dead after an epoch above twice ln k: in the seeds of bench/diagnosis.py 0 and 1 no dead one exceeds 1.1."""
+"""A training has diverged if its loss ends above one and a half times ln k, or a quarter of ln k above its lowest; or
+if it ends dead after an epoch above twice ln k: of seeds 0 and 1 of bench/diagnosis.py no dead one exceeds 1.1."""
 
 RISE, GAP = 0.05, 0.1
 """Overfitting: the validation loss ends so many ln k above its lowest while the training loss went on falling; or the
@@ -193,11 +196,13 @@ def diagnose_curves(
     *,
     recipe: Recipe | None = None,
     failure: Mapping[str, Any] | None = None,
+    ended: bool = True,
 ) -> tuple[Finding, ...]:
     """What the curves of a training in `classes` classes tell of it: one finding, the leading one; none if healthy.
 
     `curves` has a row an epoch, as a run keeps them; `recipe` makes the advice fit, `failure` is what ended the
-    training before its time (`Run.failure`). Rows without a training loss are left out. Training figures are taken as
+    training before its time (`Run.failure`); of one that has not `ended` nothing is told that all are on their way.
+    Rows without a training loss are left out. Training figures are taken as
     they come from the loop, with augmentation and dropout, so the gap to validation is rather told too small.
     """
     recipe, classes = recipe or Recipe(), max(classes, 2)
@@ -213,7 +218,7 @@ def diagnose_curves(
     curve = _Curve.of(rows, classes)
     for judged in (_dead, _diverged, _overfitting, _still_improving, _noisy, _underfitting):
         if finding := judged(curve, recipe):
-            return (finding,)
+            return (finding,) if ended or finding.disease not in ON_THE_WAY else ()
     return ()
 
 
@@ -250,7 +255,7 @@ def _restless(recipe: Recipe) -> bool:
 
 
 def _diverged(curve: _Curve, recipe: Recipe) -> Finding | None:
-    """The training loss ends far above guessing or above where it was, or came back from far above to guessing alone."""
+    """The training loss ends far above guessing or above where it was, or came from far above back to guessing."""
     loss, lowest, highest = fmean(curve.loss[-curve.end :]), min(curve.loss), max(curve.loss)
     came_back = highest > DIVERGED_PEAK * curve.guessing and _ends_dead(curve)
     rose = loss > DIVERGED_LOSS * curve.guessing or loss - lowest >= DIVERGED_RISE * curve.guessing

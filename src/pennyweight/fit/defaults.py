@@ -1,6 +1,6 @@
 """The recipe that is used where none is given: it follows from what the network is and what the images are.
 
-The numbers come from trainings on MNIST and CIFAR-10 that `docs/log.md` tells of.
+Where nothing else is said the numbers come from trainings on MNIST and CIFAR-10 that `docs/log.md` tells of.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from pennyweight.net.graph import Graph
 from pennyweight.net.ops import BatchNorm, Conv, DepthwiseConv
 
 IMAGES_SEEN = 800_000
-"""Images that a training sees: many epochs of a small set, few of a large one. Dense layers alone see twice as many."""
+"""Images that a training sees: many epochs of a small set, few of a large one. Dense layers alone see twice as many.
+Ours, a rough figure."""
 
 EPOCHS = (15, 100)
-"""The fewest and the most epochs."""
+"""The fewest and the most epochs: ours, a rough figure."""
 
 DEEP = 16
 """Convolutions from which on the learning rate falls with their number: MobileNetV2 has 52."""
@@ -23,7 +24,8 @@ MIRRORS = {"mnist": False, "digits": False, "svhn": False, "fashion-mnist": True
 """Whether a mirrored image is still one of its class, in sets that we know. Of others colour ones are mirrored."""
 
 PHOTO_PIXELS = 64
-"""Images whose sides have at least so many pixels are treated as photos: cropped at random rather than shifted."""
+"""Images whose sides have at least so many pixels are treated as photos: cropped at random rather than shifted.
+Ours, a rough figure."""
 
 
 def default_recipe(graph: Graph, images: LabelledImages) -> Recipe:

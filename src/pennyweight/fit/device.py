@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -21,34 +21,34 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 """How torch's RuntimeErrors say it: its allocators on Linux and Windows (c10/core/impl/alloc_cpu.cpp), CUDA and MPS."""
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICES: dict[str, Callable[[], bool]] = {
+    "cuda": lambda: torch.cuda.is_available(),
+    "mps": lambda: torch.backends.mps.is_available(),
+    "cpu": lambda: True,
+}
+"""How each device is looked for; `auto` takes the first that is found."""
 
 
 def choose_device(wish: str = "auto") -> torch.device:
     """The device called `wish`; `auto` takes CUDA, then MPS, then the CPU. Raises UsageError if it is not there."""
-    there = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
+    found = [name for name, is_there in DEVICES.items() if is_there()]
     if wish == "auto":
-        return torch.device(next(name for name, found in there.items() if found))
-    if not there.get(wish, False):
-        found = ", ".join(name for name, is_there in there.items() if is_there)
-        raise UsageError(f"device {wish!r} is not here", hint=f"found: {found}; --device auto chooses")
+        return torch.device(found[0])
+    if wish not in found:
+        raise UsageError(f"device {wish!r} is not here", hint=f"found: {', '.join(found)}; --device auto chooses")
     return torch.device(wish)
 
 
-DENSE_BATCH_MIN = 512
-"""From this batch on dense layers gain by bfloat16 on a CPU; below it casting the weights costs more."""
+DENSE_BATCH_MIN = 1024
+"""From this batch on dense layers gain by bfloat16 on a CPU (docs/log.md: 1.26 times as fast; undecided at 512)."""
 
 
 def product_type(device: torch.device, graph: Graph, batch: int) -> torch.dtype:
     """bfloat16 where the device multiplies it natively and it makes this graph faster, else float32.
 
     Natively: CUDA from Ampere on, and CPUs with AVX-512 BF16 or AMX. On CPUs it was slower for dense layers on small
-    batches, and up to 18 times slower for the backward pass of depthwise convolutions. Weights, sums of batch norms,
-    losses and optimiser states stay float32 (autocast).
+    batches, and about 19 times slower for the backward pass of depthwise convolutions (docs/log.md). Weights, sums of
+    batch norms, losses and optimiser states stay float32 (autocast).
     """
     ops = {type(layer.op) for layer in graph.layers}
     faster = device.type != "cpu" or (DepthwiseConv not in ops and (Conv in ops or batch >= DENSE_BATCH_MIN))

@@ -22,13 +22,12 @@ from pennyweight.core.version import VERSION
 from pennyweight.data.audit import audit
 from pennyweight.data.images import LabelledImages, Part
 from pennyweight.fit.accuracy import Accuracy
-from pennyweight.fit.checkpoint import unpacked
+from pennyweight.fit.checkpoint import curves_so_far
 from pennyweight.fit.curves import (
     LEARNED_SKILL,
+    ON_THE_WAY,
     SEVERITIES,
-    Disease,
     Finding,
-    curve_rows,
     diagnose_curves,
     made_finding,
     number,
@@ -37,9 +36,6 @@ from pennyweight.fit.device import choose_device
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.predict import as_tensor
 from pennyweight.fit.train import finished_training, images_of, recipe_of
-
-ON_THE_WAY: tuple[Disease, ...] = ("underfitting", "still improving", "noisy")
-"""What every training is until it has ended."""
 
 NOISE_CLASSES = 5
 """With fewer classes the last ranks are too few to tell a wrong label from a weak network."""
@@ -61,12 +57,17 @@ ONE_ANSWER_SHARE = 0.99
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis(Shown):
-    """What was found in a run, the leading finding first; `notes` say what could not be judged."""
+    """What was found in a run, the leading finding first; `notes` say what could not be judged.
+
+    `epochs` of the `epochs_asked` for are over; how many those are is None where the recipe cannot be read.
+    """
 
     run: Path
     healthy: bool
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
+    epochs: int
+    epochs_asked: int | None
 
     def as_json(self) -> dict[str, Any]:
         """The diagnosis as JSON types."""
@@ -75,6 +76,8 @@ class Diagnosis(Shown):
             "healthy": self.healthy,
             "findings": [finding.as_json() for finding in self.findings],
             "notes": list(self.notes),
+            "epochs": self.epochs,
+            "epochs_asked": self.epochs_asked,
         }
 
 
@@ -103,9 +106,7 @@ def diagnose(run: Path | str, images: LabelledImages | None = None, *, data_dir:
         notes.append("no epoch has ended: there are no curves to judge")
     elif curves and all(number(row, "validation_loss") is None for row in curves):
         notes.append("no images were held out for validation: overfitting and label noise cannot be seen")
-    findings = list(diagnose_curves(curves, classes, recipe=recipe, failure=failure))
-    if not folder.finished:
-        findings = [finding for finding in findings if finding.disease not in ON_THE_WAY]
+    findings = list(diagnose_curves(curves, classes, recipe=recipe, failure=failure, ended=folder.finished))
 
     seen = _own_images(folder, images, data_dir, notes)
     if seen is not None:
@@ -119,7 +120,7 @@ def diagnose(run: Path | str, images: LabelledImages | None = None, *, data_dir:
             findings += _in_answers(out, validation, seen.class_names, notes)
     findings = _told(findings)
     healthy = not findings and bool(curves) and folder.finished
-    return Diagnosis(run, healthy, tuple(findings), tuple(notes))
+    return Diagnosis(run, healthy, tuple(findings), tuple(notes), len(curves), recipe.epochs if recipe else None)
 
 
 def _told(findings: Sequence[Finding]) -> list[Finding]:
@@ -145,11 +146,7 @@ def _curves(run: Run, failure: Mapping[str, Any] | None, notes: list[str]) -> Se
     if not (run.folder / CHECKPOINT).is_file():
         notes.append(f"{CHECKPOINT} is missing, which holds the curves of a training that has not ended")
         return ()
-    _, facts, _ = unpacked(run)
-    try:
-        return curve_rows(facts.get("curves"))
-    except ValueError as error:
-        raise RunError(f"{run.folder}: {CHECKPOINT} is malformed: {error}", hint="train again") from error
+    return curves_so_far(run)
 
 
 def _own_images(

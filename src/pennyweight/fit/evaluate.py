@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +19,11 @@ import torch.nn.functional as F
 from pennyweight.core.errors import DataError, RunError, UsageError
 from pennyweight.core.run import EVALUATIONS, RESULTS, SETTINGS, Run
 from pennyweight.core.shown import Shown
-from pennyweight.core.text import command
+from pennyweight.core.text import command, visible
 from pennyweight.data.decode import encode_png
+from pennyweight.data.folder import scan_folder
 from pennyweight.data.geometry import Geometry
-from pennyweight.data.images import SEALED_NOTE, LabelledImages, Part
+from pennyweight.data.images import SEALED_NOTE, LabelledImages, Part, fingerprint_of
 from pennyweight.data.photos import Photos, open_photos
 from pennyweight.data.source import NAMES, open_source
 from pennyweight.fit.accuracy import Accuracy
@@ -139,6 +141,8 @@ def evaluate(
         raise UsageError("part `all` would mix training and test images of the run's own source")
     if images.input_shape != network.graph.input_shape:
         raise DataError(f"the network takes {network.graph.input_shape}, {images.name} has {images.input_shape}")
+    if isinstance(images, Photos):
+        images = images.of_classes(network.class_names)
     asked = part or _usual_part(images, settings)
     if isinstance(images, Photos):
         images = images.of_part(asked)
@@ -175,7 +179,7 @@ def evaluate(
     wrong = np.flatnonzero(~right)
     worst = wrong[np.argsort(-confidences[wrong], kind="stable")][:MISTAKES_KEPT]
     photos = range(min(len(chosen), PHOTOS_KEPT)) if isinstance(images, Photos) else ()
-    fingerprint = _fingerprint(chosen)
+    fingerprint = fingerprint_of(chosen)
     name = asked if own else _name(images.name, asked, fingerprint)
     found = Evaluation(
         run=run,
@@ -194,7 +198,7 @@ def evaluate(
         photos=_first(map(answer, photos)),
         timing=measure(network, chosen.images),
         seconds_per_epoch=seconds_per_epoch(folder.read(RESULTS).get("curves") or ()),
-        notes=images.notes if isinstance(images, Photos) else (),
+        notes=images.notes if isinstance(images, Photos) else _as_they_are(images, own, settings),
         kept=folder.folder / EVALUATIONS / f"{name}.json",
         contact_sheet=None,
     )
@@ -215,19 +219,22 @@ def _images(
     if isinstance(source, LabelledImages):
         return source
     height, width, channels = network.graph.input_shape
-    photos = source not in NAMES and Path(source).expanduser().is_dir()
-    try:
-        images = open_source(source, data_dir=data_dir, input_shape=(height, width, channels))
-    except DataError:
-        if not photos:
-            raise
-    else:
-        # A copy of the run's own folder is no folder of photos: its test part is sealed all the same.
-        if not photos or _is_runs(images, settings):
-            return images
-    return open_photos(
-        Path(source).expanduser(), _geometry(run, settings, (height, width, channels)), (height, width, channels)
-    )
+    shape = height, width, channels
+    folder = Path(source).expanduser()
+    if source not in NAMES and folder.is_file() and folder.suffix != ".npz":
+        raise DataError(
+            f"{source} is neither a folder nor an .npz: a photo is counted by its class",
+            hint=f"put it into a folder named like its class, PHOTOS/{network.class_names[0]}/ say, and give PHOTOS/",
+        )
+    if source in NAMES or not folder.is_dir():
+        return open_source(source, data_dir=data_dir, input_shape=shape)
+    # A copy of the run's own folder is no folder of photos: its test part is sealed all the same.
+    if _may_be_runs(folder, settings):
+        with suppress(DataError):
+            images = open_source(source, data_dir=data_dir, input_shape=shape)
+            if _is_runs(images, settings):
+                return images
+    return open_photos(folder, _geometry(run, settings, shape), shape)
 
 
 def _geometry(run: Run, settings: Mapping[str, Any], input_shape: tuple[int, int, int]) -> Geometry | None:
@@ -240,6 +247,25 @@ def _geometry(run: Run, settings: Mapping[str, Any], input_shape: tuple[int, int
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RunError(f"{run.folder}: {SETTINGS} has no usable geometry: {error!r}") from error
     return geometry
+
+
+def _as_they_are(images: LabelledImages, own: bool, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a reader must know of another set, which is not brought to the geometry of the training images."""
+    if own or settings.get("geometry") is None:
+        return ()
+    what = (
+        f"{images.name}: the images were resized where needed, and not brought to the geometry of the training images"
+    )
+    return (f"{what}, as photos in a folder are",)
+
+
+def _may_be_runs(folder: Path, settings: Mapping[str, Any]) -> bool:
+    """Whether so many files lie in the class folders as the run learned from, or it lies where the run's images lay."""
+    counts, names = settings.get("class_counts"), settings.get("class_names")
+    if str(folder.resolve()) == settings.get("source") or not isinstance(counts, list) or not isinstance(names, list):
+        return True
+    found = Counter(visible(file.class_name) for file in scan_folder(folder).files)
+    return all(found[str(name)] >= count for name, count in zip(names, counts, strict=False) if isinstance(count, int))
 
 
 def _is_runs(images: LabelledImages, settings: Mapping[str, Any]) -> bool:
@@ -327,11 +353,3 @@ def _kept(run: Run, name: str, found: Evaluation, more: Mapping[str, Any]) -> Ev
     except RunError as error:
         notes.append(f"the model card is not renewed: {error}")
     return replace(found, contact_sheet=sheet, notes=(*found.notes, *notes))
-
-
-def _fingerprint(part: Part) -> str:
-    """SHA-256 over pictures and labels: 64 hexadecimal digits."""
-    digest = hashlib.sha256(repr(part.images.shape).encode())
-    digest.update(np.ascontiguousarray(part.images).data)
-    digest.update(np.ascontiguousarray(part.labels).data)
-    return digest.hexdigest()

@@ -26,7 +26,7 @@ from pennyweight.data.source import must_be_fetched, open_source
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.card import write_card
 from pennyweight.fit.checkpoint import packed, restored, unpacked
-from pennyweight.fit.curves import curve_rows, figure
+from pennyweight.fit.curves import Finding, curve_rows, diagnose_curves, figure
 from pennyweight.fit.defaults import default_recipe
 from pennyweight.fit.device import choose_device, environment, out_of_memory_told
 from pennyweight.fit.loop import Progress, Row, State, begin, fit
@@ -50,12 +50,18 @@ class Training(Shown):
     run: Path
     source: str
     network: str
+    class_names: tuple[str, ...]
     recipe: Recipe
     parameters: int
     validation: Accuracy | None
     epochs: int
     seconds: float
     curves: tuple[Row, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the curves alone show to be wrong, the leading finding first."""
+        return diagnose_curves(self.curves, len(self.class_names), recipe=self.recipe)
 
     def as_json(self) -> dict[str, Any]:
         """The result as JSON types."""
@@ -241,6 +247,7 @@ def finished_training(run: Run) -> Training:
             run=run.folder,
             source=str(settings["source"]),
             network=str(settings["network"]),
+            class_names=tuple(map(str, settings["class_names"])),
             recipe=recipe_of(run),
             parameters=int(figures["parameters"]),
             validation=Accuracy(correct, n) if n else None,

@@ -231,13 +231,12 @@ class Coordinator:
             self.pace.note(trial.point.family, macs, trial.seconds / len(trial.accuracies))
 
     def _affordable(self, candidate: Candidate) -> bool:
-        """Whether there is time for a worthwhile training of a network."""
-        if math.isinf(self.clock.seconds):
-            return True
+        """Whether there is time for a worthwhile training of a network, and a full one keeps its own limit."""
         seconds = self.pace.seconds_per_epoch(candidate.point.family, candidate.cost.macs)
         if seconds is None or candidate.point == self.cheapest.point:
             return True
-        return EPOCHS_SHARE * self._recipe(candidate).epochs * seconds <= FULL_SHARE * self.clock.seconds
+        full, limit = self._recipe(candidate).epochs * seconds, self.plan.training_minutes
+        return EPOCHS_SHARE * full <= FULL_SHARE * self.clock.seconds and (limit is None or full <= 60 * limit)
 
     def _recipe(self, candidate: Candidate) -> Recipe:
         usual = default_recipe(candidate.graph, self.shapes[candidate.input_shape])

@@ -13,7 +13,8 @@ from pennyweight.core.budget import Budget
 class Plan:
     """All that a search follows from; kept in its journal.
 
-    `points` ends it after so many networks, `rungs` is the height of the ladder (0: what the time asks for).
+    `points` ends it after so many networks, `rungs` is the height of the ladder (0: what the time asks for);
+    `training_minutes` is how long a full training of a network may take on this machine, None without a limit.
     """
 
     space: str
@@ -22,6 +23,7 @@ class Plan:
     trade: tuple[str, ...]
     sampler: str
     points: int | None
+    training_minutes: float | None
     rungs: int
     inherit: bool
     seed: int

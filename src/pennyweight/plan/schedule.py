@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pennyweight.plan.front import dominates, front
+from pennyweight.plan.space import Point
 from pennyweight.plan.trial import Purpose, Trial, standing
 
 FACTOR = 3
@@ -113,13 +114,14 @@ class Schedule:
     trade: Sequence[str]
     full_epochs: Callable[[Trial], int]
     points: int | None = None
+    _known: dict[Point, int] = field(default_factory=dict, repr=False)
 
     def next(self, trials: Sequence[Trial], *, screening: bool, seconds_left: float) -> Training | None:
         """The next training, None where nothing is left to do in `seconds_left`, or until a running one has ended."""
         if screening:
             if (promoted := self._promotion(trials)) is not None:
                 return promoted
-            begun = len({trial.point.key for trial in trials})
+            begun = len({trial.point for trial in trials})
             if self.points is None or begun < self.points:
                 return Training("screening", 0)
             if any(not trial.ended for trial in trials):
@@ -128,27 +130,37 @@ class Schedule:
 
     def rung(self, trial: Trial) -> int:
         """The rung on which a trial was trained: the highest whose epochs it had."""
-        full = self.full_epochs(trial)
+        full = self._full_epochs_of(trial)
         reached = [rung for rung in range(len(self.ladder.shares)) if trial.epochs >= self.ladder.epochs(rung, full)]
         return max(reached, default=0)
 
+    def _full_epochs_of(self, trial: Trial) -> int:
+        """What `full_epochs` says, asked once for each point: a long search asks it of all its trials each time."""
+        if trial.point not in self._known:
+            self._known[trial.point] = self.full_epochs(trial)
+        return self._known[trial.point]
+
     def _promotion(self, trials: Sequence[Trial]) -> Training | None:
-        """The best network that may go on to the next rung but one from the top, which full trainings are for."""
+        """The best network that may go on to the next rung but one from the top, which full trainings are for.
+
+        It goes on from its last trial alone: one that was stopped or failed on a higher rung is not tried there again.
+        """
+        done = [trial for trial in trials if trial.purpose == "screening" and trial.state == "done"]
+        rungs = [self.rung(trial) for trial in done]
+        last = {trial.point: trial.number for trial in trials}
         for rung in reversed(range(len(self.ladder.shares) - 2)):
-            here = [trial for trial in trials if trial.purpose == "screening" and self.rung(trial) == rung]
-            done = [trial for trial in here if trial.state == "done"]
-            gone_on = {trial.point.key for trial in trials if self.rung(trial) > rung}
-            best = ranked(done, self.trade)[: len(done) // FACTOR]
-            for trial in best:
-                if trial.point.key not in gone_on:
-                    return Training("screening", rung + 1, trial, self.ladder.epochs(rung + 1, self.full_epochs(trial)))
+            here = [trial for trial, reached in zip(done, rungs, strict=True) if reached == rung]
+            for trial in ranked(here, self.trade, len(here) // FACTOR):
+                if last[trial.point] == trial.number:
+                    epochs = self.ladder.epochs(rung + 1, self._full_epochs_of(trial))
+                    return Training("screening", rung + 1, trial, epochs)
         return None
 
     def _full(self, trials: Sequence[Trial], seconds_left: float) -> Training | None:
         """The best network that is not fully trained yet, then the others of the Front, then the winner again."""
         stands = standing(trials)
         busy = {trial.point.key for trial in trials if not trial.ended}
-        failed = {trial.point.key for trial in trials if trial.purpose == "full" and trial.state != "done"}
+        failed = {trial.point.key for trial in trials if trial.purpose == "full" and trial.state == "failed"}
         best = sorted(stands, key=lambda trial: trial.axes(self.trade))
         on_front = {stands[index].number for index in front([trial.axes(self.trade) for trial in stands])}
         top = len(self.ladder.shares) - 1
@@ -174,15 +186,19 @@ class Schedule:
         return min(possible, STRETCH * wanted)
 
 
-def ranked(trials: Sequence[Trial], trade: Sequence[str]) -> list[Trial]:
-    """The trials, best first: those that none dominates, the most accurate of them first; then likewise of the rest."""
+def ranked(trials: Sequence[Trial], trade: Sequence[str], count: int | None = None) -> list[Trial]:
+    """The trials, or the `count` best of them, best first.
+
+    That is: those that none dominates, the most accurate of them first; then likewise of the rest.
+    """
+    count = len(trials) if count is None else count
     rest, found = list(trials), []
-    while rest:
+    while len(found) < count:
         first = [rest[index] for index in front([trial.axes(trade) for trial in rest])]
         found += sorted(first, key=lambda trial: trial.axes(trade))
         taken = {trial.number for trial in first}
         rest = [trial for trial in rest if trial.number not in taken]
-    return found
+    return found[:count]
 
 
 @dataclass(frozen=True)

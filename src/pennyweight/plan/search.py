@@ -64,6 +64,7 @@ def search(
     trade: Sequence[str] = ("macs", "flash", "ram"),
     sampler: str = "front",
     points: int | None = None,
+    training_minutes: float | None = None,
     rungs: int = 0,
     inherit: bool = True,
     workers: int | None = None,
@@ -83,13 +84,13 @@ def search(
     """The networks that were tried within the budget's minutes, their Front, and the winner, trained fully.
 
     `budget` limits the network in int8 (`Budget.of(board, …)` takes a board's memory) and the minutes, which are 5
-    unless told or ended by a number of `points`; `board` gives latency and price. `space` is what may be chosen, the
-    default one unless told; `trade` names the costs that the Front trades accuracy against (words of TRADE). `rungs`
-    is the height of the ladder of screening: 1 trains each network fully, 0 is chosen by the time. `inherit` hands a
-    network's weights on to its longer training. Trials run on an engine: `here`, in `workers` `processes`, or on a
-    `ray` cluster. Each is a run folder in `out`, a new one under `runs/` unless told, beside the journal (or in the
-    Optuna `storage` of that URL) that `resume_search` goes on from. `on_begin` is told the folder, and in words what
-    was chosen for the caller.
+    unless told or ended by a number of `points`; `board` gives latency and price. `training_minutes` limit a full
+    training of a network, as far as its pace can be foretold. `space` is what may be chosen, the default one unless
+    told; `trade` names the costs that the Front trades accuracy against (words of TRADE). `rungs` is the height of the
+    ladder of screening: 1 trains each network fully, 0 is chosen by the time. `inherit` hands a network's weights on to
+    its longer training. Trials run on an engine: `here`, in `workers` `processes`, or on a `ray` cluster. Each is a run
+    folder in `out`, a new one under `runs/` unless told, beside the journal (or in the Optuna `storage` of that URL)
+    that `resume_search` goes on from. `on_begin` is told the folder, and in words what was chosen for the caller.
     Raises BudgetError where no network fits: it names the nearest one and the limit in its way; TrainingError where
     none could be trained, DataError where there are too few images to choose by, RunError where `out` cannot be
     written, UsageError for words that are not known.
@@ -114,6 +115,7 @@ def search(
         trade=tuple(TRADE[word] for word in trade),
         sampler=sampler,
         points=points,
+        training_minutes=training_minutes,
         rungs=1 if find_sampler(sampler).plain and not rungs else rungs,
         inherit=inherit,
         seed=seed,
@@ -127,7 +129,7 @@ def search(
         raise DataError(f"{images.name} has too few images to choose by: none are left for validation")
     clock = Clock(*_time(budget))
     pace = Pace()
-    if math.isfinite(clock.seconds):
+    if math.isfinite(clock.seconds) or training_minutes is not None:
         _measure(pace, fitting, images, plan)
     if plan.rungs == 0:
         plan = replace(plan, rungs=len(_ladder(fitting, images, clock, pace).shares))
@@ -167,15 +169,17 @@ def resume_search(
     engine: str = "auto",
     ray_address: str | None = None,
     storage: str = "",
+    minutes: float | None = None,
     data_dir: Path | None = None,
     on_begin: Callable[[Path, Sequence[str]], None] | None = None,
     on_progress: Callable[[SearchProgress], None] | None = None,
 ) -> Search:
     """The search in `folder`, carried on from its last trial to its end: what was trained is not trained again.
 
-    A trial that was under way goes on from its last epoch. `images` is needed only where the search was begun in
-    Python with images of its own, `storage` only where its URL has a password. Raises RunError where the folder is no
-    search's, its journal is damaged, or the images are not those that it was begun with.
+    A trial that was under way goes on from its last epoch. `minutes` are how much longer it may take, in the place of
+    what was left of its own; a search that has ended goes on with them. `images` is needed only where the search was
+    begun in Python with images of its own, `storage` only where its URL has a password. Raises RunError where the
+    folder is no search's, its journal is damaged, or the images are not those that it was begun with.
     """
     engine_kind(engine, workers, ray_address)
     try:
@@ -187,7 +191,7 @@ def resume_search(
         raise RunError(
             f"{folder} is no search that can be resumed: {SEARCH} is malformed: {error!r}", hint="search anew"
         ) from error
-    if "winner" in facts and not facts.get("interrupted"):
+    if "winner" in facts and not facts.get("interrupted") and minutes is None:
         raise RunError(f"{folder}: this search has ended", hint=f"{command('report', folder)} shows it")
     if images is None:
         if not facts.get("reopens"):
@@ -197,18 +201,19 @@ def resume_search(
         raise RunError(f"{folder}: the images of {images.name} are not the ones that this search was begun with")
     with held_alone(folder / LOCK):
         journal = Journal.open(folder, study, url)
-        for name in ("fingerprint", "plan"):
-            if journal.facts.get(name) != facts[name]:
-                raise RunError(
-                    f"{folder}: the journal is that of another search: its {name} differs", hint="search anew"
-                )
+        kept, asked = ({"fingerprint": each["fingerprint"], **each["plan"]} for each in (journal.facts, facts))
+        if differing := [name for name in asked if kept.get(name) != asked[name]]:
+            raise RunError(
+                f"{folder}: the journal is that of another search: {', '.join(differing)} differ", hint="search anew"
+            )
         board = find_board(plan.board) if plan.board else None
         space = Space.from_toml(plan.space)
         candidates = Candidates(space, images.input_shape, images.classes, plan.budget, board)
         fitting = candidates.probe(Random(plan.seed))
         trials = journal.trials()
         spent = max((max(trial.began_s, trial.ended_s) for trial in trials), default=0.0)
-        clock = Clock(*_time(plan.budget), offset_s=spent)
+        budget = plan.budget if minutes is None else replace(plan.budget, minutes=minutes + spent / 60)
+        clock = Clock(*_time(budget), offset_s=spent)
         if on_begin is not None:
             on_begin(folder, _chosen(plan, candidates, workers))
         return Coordinator(folder, images, plan, candidates, fitting[0], journal, clock, Pace(), on_progress).run(

@@ -58,11 +58,9 @@ class _SideBySide:
     tables: Sequence[Table]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if any(console.measure(each, options=options.update(max_width=10_000)).maximum > options.max_width
-               for each in self.tables):  # fmt: skip
-            yield from self._turned(options.max_width) or self._as_they_are()
-        else:
-            yield from self._as_they_are()
+        room = options.update(max_width=10_000)
+        fits = all(console.measure(each, options=room).maximum <= options.max_width for each in self.tables)
+        yield from (not fits and self._turned(options.max_width)) or self._as_they_are()
 
     def _as_they_are(self) -> list[RenderableType]:
         parts: list[RenderableType] = []

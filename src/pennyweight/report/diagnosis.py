@@ -24,7 +24,9 @@ def diagnosis_report(diagnosis: Diagnosis) -> RenderableType:
     if diagnosis.healthy:
         parts.append(Text("healthy: nothing was found", style="bold green"))
     elif not diagnosis.findings:
-        parts.append(Text("nothing can be said yet", style="bold yellow"))
+        of = f" of {diagnosis.epochs_asked:,}" if diagnosis.epochs_asked else ""
+        sofar = f"{diagnosis.epochs:,}{of} epochs, nothing found so far"
+        parts.append(Text(sofar if diagnosis.epochs else "nothing can be said yet", style="bold yellow"))
     for finding in diagnosis.findings:
         if parts:
             parts.append(Text())

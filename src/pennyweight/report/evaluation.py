@@ -195,14 +195,10 @@ def _cells(made: Table) -> int:
 
 
 def _worst(evaluation: Evaluation) -> RenderableType:
+    from pennyweight.fit.class_figures import confusions
+
     names, confusion = evaluation.class_names, evaluation.confusion
-    wrong = [
-        (count, true, answer)
-        for true, row in enumerate(confusion)
-        for answer, count in enumerate(row)
-        if count and true != answer
-    ]
-    wrong.sort(reverse=True)
+    wrong = confusions(confusion)
     made = table("true", "taken for", "images", "of its class", numbers=("images", "of its class"))
     for count, true, answer in wrong[:CONFUSIONS_SHOWN]:
         share = count / sum(confusion[true])

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from rich.text import Text
 
-from pennyweight.core.run import SETTINGS, Run
 from pennyweight.core.text import command, visible
 from pennyweight.core.units import format_minutes
 from pennyweight.report.diagnosis import leading_finding
@@ -34,11 +33,7 @@ def training_report(training: Training) -> RenderableType:
 
 def training_verdict(training: Training) -> RenderableType | None:
     """What the curves show to be wrong, and what to try first, in two lines; None where they are healthy."""
-    from pennyweight.fit.curves import diagnose_curves
-
-    classes = len(Run.open(training.run).read(SETTINGS)["class_names"])
-    findings = diagnose_curves(training.curves, classes, recipe=training.recipe)
-    return leading_finding(findings) if findings else None
+    return leading_finding(findings) if (findings := training.findings) else None
 
 
 def next_command(training: Training) -> str:

@@ -164,3 +164,12 @@ def test_ctrl_c_is_heard_by_the_coordinator_alone_which_ends_its_workers(trained
     assert not any(map(lives, pids))
     assert said.count("Traceback") == 1
     assert said.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_a_script_that_every_worker_would_begin_again_is_told_what_to_write(tmp_path: Path) -> None:
+    script = COORDINATOR.replace('if __name__ == "__main__":', "if True:")
+    (tmp_path / "coordinator.py").write_text(script)
+    command = [sys.executable, "coordinator.py", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 1
+    assert "RunError: a worker process could not start" in done.stderr

@@ -19,6 +19,11 @@ from pennyweight.core.errors import RunError
 from pennyweight.core.files import write_json
 from pennyweight.core.run import Run
 from pennyweight.data.decode import encode_png
+from pennyweight.fit.diagnose import diagnose
+from pennyweight.fit.evaluate import evaluate
+from pennyweight.fit.loop import Progress
+from pennyweight.fit.recipe import Recipe
+from pennyweight.fit.train import train
 from pennyweight.report.html.page import write_report
 
 if TYPE_CHECKING:
@@ -75,6 +80,19 @@ def test_a_search_shows_its_front_and_its_winner_wherever_it_was_moved_to(folder
     assert "pooled-resnet:width=16 reaches 88.50 %" in text
     assert "WCH CH32V003" in text
     assert "4 trainings of up to 8 epochs" in text
+
+
+def test_what_is_called_ram_is_what_a_budget_limits(folders: Folders) -> None:
+    search = folders.search(trials=1)
+    (entry,) = json.loads((search / "search.json").read_bytes())["trials"]
+    assert entry["ram_bytes"] != entry["peak_ram_bytes"]
+    page = write_report([search]).read_text(encoding="utf-8")
+    drawings = json.loads(re.findall(r'id="figures">(.*?)</script>', page, flags=re.DOTALL)[0])
+    (drawn,) = (value for name, value in drawings.items() if name.endswith("-front/RAM"))
+    assert drawn["data"][0]["x"] == [entry["ram_bytes"] / 1024]
+    text = Elements(page).text
+    assert f"{entry['ram_bytes'] / 1024:,.2f}" in text
+    assert f"{entry['peak_ram_bytes'] / 1024:,.2f}" not in text
 
 
 def test_several_folders_stand_side_by_side(folders: Folders) -> None:
@@ -153,11 +171,44 @@ def test_an_unfinished_run_says_how_to_resume_it(folders: Folders) -> None:
     assert f"This training has not ended. pennyweight train --resume {run}" in told(run)
 
 
+def test_an_interrupted_run_shows_its_curves_and_what_they_say(tmp_path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(done: Progress) -> None:
+        if done.epoch == 3:
+            raise Stop
+
+    recipe = Recipe(epochs=6, optimizer="sgd", learning_rate=1e-6)
+    with pytest.raises(Stop):
+        train("digits", "mlp:hidden=8", recipe=recipe, out=tmp_path / "run", device="cpu", on_progress=stop)
+    text = told(tmp_path / "run")
+    assert "of 6 epochs so far." in text
+    assert "Validation loss was lowest" in text
+    assert diagnose(tmp_path / "run").findings[0].says.capitalize() in text
+    assert "Healthy" not in text
+
+
+@pytest.mark.parametrize(("name", "content"), [("results.json", b'{"curves": [{'), ("weights.safetensors", b"")])
+def test_a_damaged_run_says_once_what_diagnose_says_and_is_not_resumed(
+    folders: Folders, name: str, content: bytes
+) -> None:
+    run = folders.run()
+    (run / name).write_bytes(content)
+    text = told(run)
+    with pytest.raises(RunError, match=name) as caught:
+        evaluate(run)
+    assert text.count(str(caught.value)) == 1
+    assert "--resume" not in text
+    assert "pooled-resnet:width=4 on digits" in text
+
+
 def test_a_failed_run_says_what_ended_it(folders: Folders) -> None:
     run = folders.run(finished=False)
     Run(run).note_failure({"epoch": 3, "step": 7, "what": "the loss became nan", "hint": ""})
     text = told(run)
-    assert "This training failed in epoch 3: the loss became nan." in text
+    assert f"This training broke down in epoch 3: the loss became nan. pennyweight diagnose {run}" in text
+    assert "--resume" not in text
     assert "Diverged, since epoch 3" in text
 
 

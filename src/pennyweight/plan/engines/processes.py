@@ -17,10 +17,17 @@ from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
 
+from pennyweight.core.errors import RunError
 from pennyweight.core.machine import cores
 from pennyweight.plan.engines.attempt import Attempt
 from pennyweight.plan.engines.base import Engine, ImagesByShape
 from pennyweight.plan.worker import Job, Outcome, work
+
+FAREWELL_S = 5
+"""How long a worker that has hung up may take to end by itself."""
+
+GUARD = 'a script that has several workers must begin their work under: if __name__ == "__main__":'
+"""Each worker imports the script, and would begin the search once more."""
 
 
 class Processes(Engine):
@@ -77,8 +84,15 @@ class Processes(Engine):
             return self._replace(worker, attempt)
 
     def _replace(self, worker: _Worker, attempt: Attempt) -> Outcome | None:
-        """Let a fresh worker take the dead one's job; or what came of it, after too many deaths."""
+        """Let a fresh worker take the dead one's job; or what came of it, after too many deaths.
+
+        Raises RunError where the worker could not even start, which is no job's fault.
+        """
+        worker.process.join(FAREWELL_S)
+        started = worker.ready or worker.process.exitcode != 1
         worker.bury()
+        if not started:
+            raise RunError("a worker process could not start: see above", hint=GUARD)
         outcome = attempt.lost()
         fresh = self._crew[self._crew.index(worker)] = _Worker(self.threads)
         fresh.attempt = attempt if outcome is None else None

@@ -162,5 +162,6 @@ def _join(ray: Any, address: str | None, workers: int | None) -> None:
     except (OSError, OverflowError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         why = (str(error).splitlines() or [""])[0]
         raise UsageError(
-            f"no Ray cluster can be joined at {address!r}: {why}", hint="ray start --head tells the address"
+            f"no Ray cluster can be joined at {address!r}: {why}",
+            hint="ray start --head tells the address; where it asks for a token, set RAY_AUTH_MODE=token",
         ) from error

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pennyweight.core.text import command, visible
 from pennyweight.core.units import counted, format_milliseconds, format_milliseconds_range
 from pennyweight.fit.answer import Answer
+from pennyweight.fit.class_figures import confusions
 from pennyweight.fit.kept import KeptEvaluation
 from pennyweight.fit.timing import Quartiles, Timing
 from pennyweight.report.html.facts import Gap, RunFacts
@@ -51,7 +52,7 @@ def answers_section(key: str, run: RunFacts) -> Section:
         gap = Gap("No evaluation is kept in this run: who is taken for whom is not known. "
                   "Without opening the test part:", validation)  # fmt: skip
         if run.results is None:
-            gap = Gap("There are no answers before the training has ended.")
+            gap = Gap(f"There are no answers: {run.obstacle}.")
         return Section(f"{key}-answers", title, gaps=[gap])
     name, kept = run.own
     lead = f"On the {name} part: {in_percent(kept.accuracy)}, {interval(kept.accuracy)}."
@@ -133,14 +134,7 @@ def confusion_figure(key: str, kept: KeptEvaluation) -> Figure | None:
     matrix, names = kept.confusion, kept.class_names
     if not matrix:
         return None
-    wrong = sorted(
-        (
-            (-count, true, answer)
-            for true, row in enumerate(matrix)
-            for answer, count in enumerate(row)
-            if count and true != answer
-        )
-    )
+    wrong = confusions(matrix)
     shown = list(range(len(matrix)))
     if len(matrix) > CLASSES_DRAWN:
         errors = [sum(row) - row[i] + sum(other[i] for other in matrix) - row[i] for i, row in enumerate(matrix)]
@@ -149,7 +143,7 @@ def confusion_figure(key: str, kept: KeptEvaluation) -> Figure | None:
     if wrong:
         count, true, answer = wrong[0]
         one, other = (name_in_sentence(names[i]) for i in (true, answer))
-        title = f"{one} is taken for {other} most often: {-count:,} of {sum(matrix[true]):,}"
+        title = f"{one} is taken for {other} most often: {count:,} of {sum(matrix[true]):,}"
     about = (
         "A row for each true class, a column for each answer. Blue is right, orange wrong; darker is a larger share."
     )
@@ -159,8 +153,8 @@ def confusion_figure(key: str, kept: KeptEvaluation) -> Figure | None:
         (
             words(names[true]),
             words(names[answer]),
-            figure_cell(-count),
-            figure_cell(-100 * count / sum(matrix[true]), ".2f"),
+            figure_cell(count),
+            figure_cell(100 * count / sum(matrix[true]), ".2f"),
         )
         for count, true, answer in wrong[:CONFUSIONS_LISTED]
     )

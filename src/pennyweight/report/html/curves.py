@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pennyweight.core.text import command, visible
+from pennyweight.core.text import visible
 from pennyweight.core.units import counted, format_minutes
 from pennyweight.report.html.facts import Gap, RunFacts, SearchFacts, Trial, amount, known
 from pennyweight.report.html.figure import (
@@ -32,8 +32,7 @@ def curves_section(key: str, run: RunFacts, search: SearchFacts | None) -> Secti
     courses = courses_figure(f"{key}-courses", search.trials, search.courses) if search else None
     gaps = []
     if not figures:
-        way = command("train", "--resume", run.folder) if run.results is None else ""
-        gaps.append(Gap("There are no curves" + (": the training has not ended." if way else " in this run."), way))
+        gaps.append(Gap(f"There are no curves{f': {run.obstacle}' if run.obstacle else ' in this run'}."))
     elif len(run.curves) == 1:
         gaps.append(Gap("It was trained for one epoch: that is a point, not a course."))
     missing = [
@@ -47,6 +46,8 @@ def curves_section(key: str, run: RunFacts, search: SearchFacts | None) -> Secti
     if seconds is not None and run.curves:
         lead = f"{counted(len(run.curves), 'epoch')} in {format_minutes(seconds / 60)}"
         lead += f", {each:,.3g} s each (median)." if each else "."
+    elif run.curves:
+        lead = f"{run.progress} so far."
     if search:
         lead = f"The winner, {shortened(visible(run.network), 60)}: {lead}" if lead else lead
     return Section(

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 from pennyweight.core.board import Board, find_board
 from pennyweight.core.budget import LIMITS, Budget
 from pennyweight.core.errors import PennyweightError, RunError, UsageError
-from pennyweight.core.run import ENVIRONMENT, GRAPH, RESULTS, SEARCH, SETTINGS, Run
+from pennyweight.core.run import CHECKPOINT, ENVIRONMENT, GRAPH, RESULTS, SEARCH, SETTINGS, Run
 from pennyweight.core.search_folder import run_within, search_facts
 from pennyweight.core.text import command, visible
-from pennyweight.core.units import LARGEST
+from pennyweight.core.units import LARGEST, counted
 from pennyweight.core.version import VERSION
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.epoch_time import seconds_per_epoch
@@ -51,6 +51,8 @@ class RunFacts:
     openings: int | None
     failure: Mapping[str, Any] | None
     gaps: tuple[Gap, ...]
+    so_far: tuple[Mapping[str, Any], ...] = ()
+    """The epochs behind a training that has not ended."""
 
     @property
     def network(self) -> str:
@@ -87,12 +89,28 @@ class RunFacts:
     @cached_property
     def curves(self) -> list[Mapping[str, Any]]:
         """A row for each epoch."""
-        return [row for row in items((self.results or {}).get("curves")) if isinstance(row, Mapping)]
+        rows = self.so_far if self.results is None else items(self.results.get("curves"))
+        return [row for row in rows if isinstance(row, Mapping)]
+
+    @property
+    def obstacle(self) -> str:
+        """Why there are no results; empty where there are."""
+        if self.results is not None:
+            return ""
+        if self.failure is not None:
+            return "the training broke down"
+        return f"{RESULTS} cannot be read" if Run(self.folder).finished else "the training has not ended"
 
     @property
     def epochs(self) -> list[int]:
         """The number of each row's epoch, from 1."""
         return [count(row.get("epoch")) or place for place, row in enumerate(self.curves, start=1)]
+
+    @property
+    def progress(self) -> str:
+        """How far the training is."""
+        asked = count(self.recipe.get("epochs"))
+        return f"{len(self.curves):,} of {counted(asked, 'epoch')}" if asked else counted(len(self.curves), "epoch")
 
     def curve(self, name: str) -> list[float | None]:
         """A column of the curves, None where it is not a number."""
@@ -188,27 +206,29 @@ def read_run(folder: Path) -> RunFacts:
     run = Run.open(folder)
     gaps: list[Gap] = []
 
-    def told(name: str) -> dict[str, Any]:
+    def told(name: str, checked: bool = True) -> dict[str, Any]:
         try:
-            return tamed_object(run.read(name))
+            return tamed_object(run.read(name, checked=checked))
         except RunError as error:
-            gaps.append(Gap(f"{visible(error)}."))
+            gaps.append(_damage(error))
             return {}
 
-    settings, environment, graph, results, failure = told(SETTINGS), told(ENVIRONMENT), None, None, None
-    try:
-        graph = Graph.from_json(run.read(GRAPH))
-    except PennyweightError as error:
-        gaps.append(Gap(f"The network cannot be priced: {visible(error)}."))
+    graph, results, failure = None, None, None
+    so_far: tuple[Mapping[str, Any], ...] = ()
     if run.finished:
         results = told(RESULTS) or None
     else:
+        failure, so_far = _on_the_way(run, gaps)
+    settings, environment = told(SETTINGS, checked=results is not None), told(ENVIRONMENT)
+    try:
+        graph = Graph.from_json(run.read(GRAPH, checked=results is not None))
+    except PennyweightError as error:
+        gaps.append(Gap(f"The network cannot be priced: {visible(error)}."))
+    if results is not None:
         try:
-            failure = run.failure()
+            run.weights()
         except RunError as error:
-            gaps.append(Gap(f"{visible(error)}."))
-        failure = None if failure is None else tamed_object(failure)
-        gaps.append(_unfinished(failure, folder))
+            gaps.append(_damage(error))
     left_out: dict[str, str] = {}
     evaluations = kept_evaluations(run, left_out)
     for name, why in left_out.items():
@@ -223,15 +243,37 @@ def read_run(folder: Path) -> RunFacts:
         openings = len(run.openings())
     except RunError:
         openings = None
-    return RunFacts(folder, settings, environment, results, graph, evaluations, openings, failure, tuple(gaps))
+    return RunFacts(folder, settings, environment, results, graph, evaluations, openings, failure, tuple(gaps), so_far)
 
 
-def _unfinished(failure: Mapping[str, Any] | None, folder: Path) -> Gap:
+def _damage(error: RunError) -> Gap:
+    return Gap(visible(f"{error}; {error.hint}." if error.hint else f"{error}."))
+
+
+def _on_the_way(run: Run, gaps: list[Gap]) -> tuple[dict[str, Any] | None, tuple[Mapping[str, Any], ...]]:
+    """What ended a training before its time, if anything did, and the epochs that it has behind it."""
+    failure: dict[str, Any] | None = None
+    so_far: tuple[Mapping[str, Any], ...] = ()
+    try:
+        failure = run.failure()
+    except RunError as error:
+        gaps.append(_damage(error))
     if failure is None:
-        return Gap("This training has not ended.", command("train", "--resume", folder))
-    epoch = count(failure.get("epoch"))
-    when = f" in epoch {epoch:,}" if epoch else ""
-    return Gap(f"This training failed{when}: {_shown(failure.get('what')) or 'for an unknown reason'}.")
+        gaps.append(Gap("This training has not ended.", command("train", "--resume", run.folder)))
+    else:
+        failure = tamed_object(failure)
+        epoch = count(failure.get("epoch"))
+        when = f" in epoch {epoch:,}" if epoch else ""
+        why = _shown(failure.get("what")) or "for an unknown reason"
+        gaps.append(Gap(f"This training broke down{when}: {why}.", command("diagnose", run.folder)))
+    if (run.folder / CHECKPOINT).is_file():
+        from pennyweight.fit.checkpoint import curves_so_far
+
+        try:
+            so_far = curves_so_far(run)
+        except RunError as error:
+            gaps.append(_damage(error))
+    return failure, so_far
 
 
 def read_search(folder: Path) -> SearchFacts:

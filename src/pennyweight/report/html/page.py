@@ -42,14 +42,8 @@ PAGE = "report.html"
 CHAPTERS_OPEN = 3
 """Of more runs than these the overview is shown, and each chapter on request."""
 
-PICTURES_SHOWN = 48
-"""Pictures of one kind at most, so that a page of large photos still opens at once."""
-
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|[kMG]?B|[KMG]iB|[kMG]|ms|s|USD|MACs|points)\b|%)|(?<=≈) ")
 """A space between a number and its unit."""
-
-PNG = b"\x89PNG\r\n\x1a\n"
-"""The first bytes of every PNG file (W3C, Portable Network Graphics, 5.2)."""
 
 
 def write_report(

@@ -117,7 +117,8 @@ def _findings(run: RunFacts) -> list[Remark]:
         {name: value if number(value) is not None else math.inf for name, value in row.items() if _is_figure(value)}
         for row in run.curves
     ]
-    found = diagnose_curves(curves, len(run.class_names), recipe=known_recipe, failure=run.failure)
+    ended = run.results is not None
+    found = diagnose_curves(curves, len(run.class_names), recipe=known_recipe, failure=run.failure, ended=ended)
     remarks = [
         Remark(
             each.disease.capitalize() + (f", since epoch {each.epoch}" if each.epoch else ""),
@@ -127,4 +128,6 @@ def _findings(run: RunFacts) -> list[Remark]:
         )
         for each in found
     ]
+    if not ended:
+        return remarks or [Remark("Nothing found so far", f"{run.progress} are over.", (), "healthy")]
     return remarks or [Remark("Healthy", "The curves show no disease.", (), "healthy")]

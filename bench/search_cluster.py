@@ -1,0 +1,200 @@
+"""The coordinator of a search with 10 to 10,000 workers: how many trainings a second it hands out.
+
+A simulation of discrete events: Coordinator, Schedule, sampler and journal are the real ones and take the time that they
+take here; trainings are simulated, and the clock jumps to the end of the next one. Their curves are made up: the end of
+one rises with the MACs, noise is drawn for its point. So figures of time are real, and none of accuracy is.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import Any
+
+import torch
+
+from measure import machine, options, table, conclude, percent
+from pennyweight import LabelledImages, open_source
+from pennyweight.core.budget import Budget
+from pennyweight.fit.accuracy import Accuracy
+from pennyweight.net.cost import cost
+from pennyweight.plan.candidates import Candidates
+from pennyweight.plan.clock import Clock
+from pennyweight.plan.coordinator import Coordinator
+from pennyweight.plan.engines.base import Engine
+from pennyweight.plan.journal import Journal
+from pennyweight.plan.pace import Pace
+from pennyweight.plan.plan import Plan
+from pennyweight.plan.samplers import find_sampler
+from pennyweight.plan.space import Space
+from pennyweight.plan.worker import Job, Outcome
+
+WORKERS, QUICK_WORKERS = (10, 100, 1_000, 10_000), (10, 100)
+TRAININGS_PER_WORKER, TRAININGS_MIN = 2.5, 500
+"""Trainings that are handed out to each worker, and in all at least; the second half of them is counted."""
+
+CAP_S, QUICK_CAP_S = 90.0, 15.0
+"""Real seconds after which a simulation is cut short."""
+
+LENGTHS_S = (60.0, 600.0, 3600.0)
+"""Mean lengths of a training for which the number of workers is told that saturates the coordinator."""
+
+FULL_S = 600.0
+"""Simulated seconds of a full training; one of fewer epochs takes its share."""
+
+VALIDATION_IMAGES = 5_000
+
+SPACE = Space.named("default").text + "\n[recipe]\nlearning_rate = { low = 0.001, high = 0.1, log = true }\n"
+"""The default space, with a knob that makes it endless."""
+
+TRADE = ("macs", "flash_bytes", "ram_bytes")
+
+
+class Enough(Exception):
+    """So many trainings as were wanted have been handed out."""
+
+
+@dataclass
+class Simulated(Engine):
+    """Workers that take simulated time by `clock`, or none: `full_s` for a training of `full_epochs`.
+
+    `handed` holds, for each job, the real seconds that the coordinator had taken in all when it came. After `jobs`, or
+    when it has taken `cap_s`, Enough is raised.
+    """
+
+    workers: int
+    clock: Clock
+    full_s: float
+    full_epochs: int
+    jobs: int
+    cap_s: float = math.inf
+    threads: int = 1
+    handed: list[float] = field(default_factory=list)
+    busy_s: float = 0.0
+    _spent_s: float = 0.0
+    _since: float = field(default_factory=time.perf_counter)
+    _under_way: list[tuple[float, int, Outcome]] = field(default_factory=list)
+
+    def submit(self, job: Job) -> None:
+        """Train it at once; the outcome comes when its time has passed."""
+        self.handed.append(self._spent_s + time.perf_counter() - self._since)
+        if len(self.handed) >= self.jobs or self.handed[-1] > self.cap_s:
+            raise Enough
+        accuracies = curve(job)
+        reached = next((at + 1 for at, (one, floor) in enumerate(zip(accuracies, job.floors)) if one < floor), None)
+        share = (reached or job.recipe.epochs) / self.full_epochs
+        seconds = self.full_s * share * Random(job.number).uniform(0.5, 1.5)
+        self.busy_s += seconds
+        if reached is None:
+            right = round(VALIDATION_IMAGES * accuracies[-1])
+            accuracy = Accuracy(right, VALIDATION_IMAGES)
+            outcome = Outcome(job.number, "done", accuracy, accuracies, len(accuracies), seconds)
+        else:
+            why = "it could not reach the front any more"
+            outcome = Outcome(job.number, "stopped", None, accuracies[:reached], reached, seconds, why)
+        heapq.heappush(self._under_way, (self.clock.spent_s + seconds, job.number, outcome))
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        """What has ended by now; if nothing has, what ends next, and the clock jumps there."""
+        self._spent_s += time.perf_counter() - self._since
+        outcomes = []
+        if self._under_way:
+            self.clock.offset_s += max(0.0, self._under_way[0][0] - self.clock.spent_s)
+            now = max(self.clock.spent_s, self._under_way[0][0])
+            while self._under_way and self._under_way[0][0] <= now:
+                outcomes.append(heapq.heappop(self._under_way)[2])
+        self._since = time.perf_counter()
+        return outcomes
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+def curve(job: Job) -> tuple[float, ...]:
+    """Made-up validation accuracies: they rise to an end that rises with MACs and epochs."""
+    draw = Random(f"{job.graph.text}/{job.recipe.peak_learning_rate}")
+    end = 1 - 0.9 * cost(job.graph).macs ** -0.12 + draw.gauss(0, 0.02)
+    epochs = job.recipe.epochs
+    shares = (1 - 0.6 * math.exp(-4 * (epoch + 1) / epochs) - 0.2 / epochs for epoch in range(epochs))
+    return tuple(min(max(end * share + draw.gauss(0, 0.003), 0.1), 0.999) for share in shares)
+
+
+def coordinator(folder: Path, images: LabelledImages, sampler: str, *, points: int | None = None) -> Coordinator:
+    """A search in `folder` that has not begun, with a journal and a clock without end."""
+    space = Space.from_toml(SPACE)
+    plan = Plan(
+        space=space.text,
+        budget=Budget(),
+        board=None,
+        trade=TRADE,
+        sampler=sampler,
+        points=points,
+        rungs=1 if find_sampler(sampler).plain else 3,
+        inherit=True,
+        seed=0,
+        device="cpu",
+        tensorboard=False,
+        training_minutes=None,
+    )
+    candidates = Candidates(space, images.input_shape, images.classes, plan.budget)
+    cheapest = candidates.probe(Random(0))[0]
+    journal = Journal.create(folder, "bench", space, TRADE, {"space": space.text, "trade": TRADE})
+    shapes = {images.input_shape: images}
+    return Coordinator(folder, images, plan, candidates, cheapest, journal, Clock(), Pace(), None, shapes=shapes)
+
+
+def simulated(images: LabelledImages, workers: int, sampler: str, cap_s: float) -> dict[str, Any]:
+    """What a search with so many workers comes to: trainings that were handed out, and how soon."""
+    with tempfile.TemporaryDirectory() as folder:
+        search = coordinator(Path(folder), images, sampler)
+        epochs = search._recipe(search.cheapest).epochs
+        jobs = max(TRAININGS_MIN, round(TRAININGS_PER_WORKER * workers))
+        engine = Simulated(workers, search.clock, FULL_S, epochs, jobs, cap_s)
+        search.clock = engine.clock = Clock()
+        try:
+            search._train(engine, find_sampler(sampler))
+        except Enough:
+            pass
+        makespan = search.clock.spent_s
+    handed = engine.handed
+    half = len(handed) // 2
+    each = [after - before for before, after in zip(handed[half:], handed[half + 1 :], strict=False)]
+    pace = (handed[-1] - handed[half]) / (len(handed) - 1 - half)
+    mean_s = engine.busy_s / (len(handed) - 1)
+    return {
+        "workers": workers,
+        "trainings": len(handed),
+        "whole": len(handed) == jobs,
+        "ms": 1e3 * pace,
+        "median_ms": 1e3 * median(each),
+        "per_s": 1 / pace,
+        "mean_training_s": mean_s,
+        "needed_per_s": workers / mean_s,
+        "shortest_s": workers * pace,
+        "makespan_s": makespan,
+    }
+
+
+def main() -> None:
+    parser = options(__doc__, seeds=1)
+    parser.add_argument("--sampler", default="front", help="(%(default)s)")
+    parser.add_argument("--workers", type=int, action="append", help="how many; may be repeated")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    facts = machine()
+    images = open_source("digits")
+    found = []
+    for workers in arguments.workers or (QUICK_WORKERS if arguments.quick else WORKERS):
+        found.append(simulated(images, workers, arguments.sampler, QUICK_CAP_S if arguments.quick else CAP_S))
+        print({name: round(value, 3) for name, value in found[-1].items()}, flush=True)
+    conclude("search_cluster", facts, found, [], quick=arguments.quick)
+
+
+if __name__ == "__main__":
+    main()
