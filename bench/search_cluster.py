@@ -136,7 +136,6 @@ def coordinator(folder: Path, images: LabelledImages, sampler: str, *, points: i
         sampler=sampler,
         points=points,
         rungs=1 if find_sampler(sampler).plain else 3,
-        inherit=True,
         seed=0,
         device="cpu",
         tensorboard=False,

@@ -266,6 +266,7 @@ def test_a_path_that_does_not_exist_names_the_nearest_that_does(
     source: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "photos" / "cat").mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
     (tmp_path / "set.npz").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PennyweightError) as raised:

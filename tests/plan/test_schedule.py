@@ -83,7 +83,7 @@ def test_the_best_third_of_a_rung_goes_on_to_the_next_one_with_three_times_the_e
     assert following is not None
     assert following.trial is trials[1]
     assert following.epochs == 9
-    gone_on = [*trials, replace(made(3, None, 9), point=trials[1].point, base=1)]
+    gone_on = [*trials, replace(made(3, None, 9), point=trials[1].point)]
     assert schedule().next(gone_on, screening=True, seconds_left=math.inf) == Training("screening", 0)
 
 

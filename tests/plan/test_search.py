@@ -266,7 +266,7 @@ def test_a_search_that_is_killed_again_and_again_ends_with_the_table_of_an_undis
 
 def test_ctrl_c_once_ends_a_search_with_the_best_so_far_which_can_be_resumed(tmp_path: Path) -> None:
     def interrupt(progress: SearchProgress) -> None:
-        if len(progress.trials) == 2:
+        if len(progress.trials) == 2 and progress.running:
             signal.raise_signal(signal.SIGINT)
 
     space = Space.from_toml(SMALL)
@@ -286,6 +286,17 @@ def test_ctrl_c_twice_ends_a_search_at_once(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         search("digits", Budget(), space=Space.from_toml(SMALL), points=6, out=tmp_path / "out", on_progress=interrupt)
+
+
+def test_what_a_caller_raises_while_a_network_trains_comes_out_and_the_search_can_be_resumed(tmp_path: Path) -> None:
+    def fall(progress: SearchProgress) -> None:
+        if progress.training is not None and progress.training.epoch == 1:
+            raise ValueError("the caller's own fault")
+
+    space = Space.from_toml('[networks.mlp]\nhidden = ["8"]\n[recipe]\nepochs = [3]')
+    with pytest.raises(ValueError, match="own fault"):
+        search("digits", Budget(), space=space, points=1, out=tmp_path / "out", on_progress=fall)
+    assert resume_search(tmp_path / "out").winner.epochs == 3
 
 
 def interrupted(folder: Path) -> Path:

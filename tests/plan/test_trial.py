@@ -19,7 +19,6 @@ TRIAL = Trial(
     costs={"macs": 1_000, "flash_bytes": 4_096.0, "latency_ms": None},
     epochs=5,
     run="trial-003",
-    base=1,
     state="done",
     validation=Accuracy(90, 100),
     accuracies=(0.5, 0.9),
@@ -29,7 +28,7 @@ TRIAL = Trial(
 )
 
 
-@pytest.mark.parametrize("trial", [TRIAL, replace(TRIAL, validation=None, state="failed", base=None, accuracies=())])
+@pytest.mark.parametrize("trial", [TRIAL, replace(TRIAL, validation=None, state="failed", accuracies=())])
 def test_a_trial_survives_json(trial: Trial) -> None:
     assert Trial.from_json(json.loads(json.dumps(trial.as_json(), allow_nan=False))) == trial
 

@@ -155,6 +155,14 @@ def test_photos_are_listed_with_answer_and_confidence(printed: Printed, width: i
     assert "▀" not in page
 
 
+def test_in_a_narrow_terminal_photos_lose_their_confidence_before_their_verdict(printed: Printed) -> None:
+    two = replace(evaluation(10), photos=(photo(), photo("3/b.png", "8")))
+    lines = [line.split() for line in printed(evaluation_report(two, 40), 40).splitlines() if line.startswith("3/")]
+    assert lines == [["3/a.png", "3", "3", "right"], ["3/b.png", "3", "8", "wrong"]]
+    noted = replace(two, photos=(photo("3/b.png", "8", note="nothing found"),))
+    assert "verdict wrong, nothing found" in " ".join(printed(evaluation_report(noted, 40), 40).split())
+
+
 @pytest.mark.parametrize("side", [1, 8, 28, 96])
 def test_pictures_are_drawn_as_half_blocks_within_the_width(printed: Printed, side: int) -> None:
     many = replace(evaluation(10), photos=tuple(photo(side=side) for _ in range(30)))

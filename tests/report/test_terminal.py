@@ -9,7 +9,7 @@ import pytest
 from rich.text import Text
 
 import pennyweight
-from pennyweight.report.terminal import STAND_INS, bullets, facts, short, table
+from pennyweight.report.terminal import STAND_INS, bullets, facts, short, show_note, table
 
 Printed = Callable[[Any, int], str]
 FOLDER = Path(str(pennyweight.__file__)).parent
@@ -27,6 +27,20 @@ def test_every_character_that_we_print_has_a_stand_in_in_ascii() -> None:
         if not each.isascii() and each not in STAND_INS
     }
     assert strange == {}
+
+
+def test_a_note_is_wrapped_between_words_where_the_width_is_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = "nothing found in 3/a.png, 3/b.png, 3/c.png and 12 more"
+    monkeypatch.delenv("COLUMNS", raising=False)
+    show_note(note)
+    assert capsys.readouterr().err == f"note: {note}\n"
+    monkeypatch.setenv("COLUMNS", "40")
+    show_note(note)
+    told = capsys.readouterr().err
+    assert max(map(len, told.splitlines())) <= 40
+    assert told.split() == f"note: {note}".split()
 
 
 def boards() -> Any:

@@ -51,7 +51,7 @@ def evaluate(
         data_dir=data_dir,
         device=device,
     )
-    from pennyweight.report.terminal import output, show_message
+    from pennyweight.report.terminal import output, show_message, show_note
 
     if json:
         print_json(found.as_json())
@@ -62,7 +62,7 @@ def evaluate(
         colourful = console.color_system in ("256", "truecolor") and console.encoding.startswith("utf")
         console.print(evaluation_report(found, console.width, pictures=colourful))
     for note in found.notes:
-        show_message(f"note: {note}")
+        show_note(note)
     if warning := opened_too_often(found):
         show_message(f"warning: {warning}")
     if csv is not None:

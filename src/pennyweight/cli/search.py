@@ -123,6 +123,7 @@ def search(
     from pennyweight.core import units
     from pennyweight.core.board import find_board
     from pennyweight.core.budget import Budget
+    from pennyweight.core.text import command
     from pennyweight.plan.space import Space
 
     chosen_space = Space.named(space)
@@ -203,7 +204,8 @@ def search(
                     on_progress=display,
                 )
     except KeyboardInterrupt:
-        show_message(f"interrupted; pennyweight search --resume {folder} goes on" if folder else "interrupted")
+        goes_on = f"; {command('search', '--resume', folder)} goes on" if folder else ""
+        show_message(f"interrupted{goes_on}")
         raise typer.Exit(130) from None
 
     if json:

@@ -89,7 +89,6 @@ def train(
     recipe: Recipe | None = None,
     recipe_file: Path | None = None,
     settings: Sequence[str] = (),
-    weights: Mapping[str, Tensor] | None = None,
     input_shape: tuple[int, int, int] | None = None,
     data_dir: Path | None = None,
     out: Path | None = None,
@@ -102,8 +101,7 @@ def train(
     """A finished training in the run folder `out`, a new one under `runs/` unless told.
 
     `recipe` is the default one for this network and these images unless told; the TOML file `recipe_file` changes it,
-    and then do `settings`, texts such as `epochs=10`. `weights` are those that the network begins with, in the place of
-    fresh ones or of those that a module brings. `on_begin` is told the run folder once it can be resumed.
+    and then do `settings`, texts such as `epochs=10`. `on_begin` is told the run folder once it can be resumed.
     `tensorboard` writes the curves as event files too, into the run folder.
     Raises TrainingError where the loss is not a number or memory runs out, DataError, UsageError, GraphError for what
     was asked; the folder then keeps its last checkpoint.
@@ -125,8 +123,8 @@ def train(
     normalisation = Normalisation.of(part)
     teacher, teacher_sha256 = _teacher_logits(recipe, images, part, chosen)
     module = to_module(graph, seed=recipe.seed)
-    if (given := weights or initial) is not None:
-        load_weights(module, given)
+    if initial is not None:
+        load_weights(module, initial)
     state = begin(graph, module.to(chosen), recipe)
     run = Run.create(
         out or fresh_folder(_stem(images.name, graph.text)),

@@ -16,6 +16,7 @@ import numpy as np
 from pennyweight.core.errors import TrainingError
 from pennyweight.core.files import write_json, writing
 from pennyweight.core.run import SEARCH, Run
+from pennyweight.core.text import command
 from pennyweight.data.images import LabelledImages
 from pennyweight.data.source import images_at
 from pennyweight.fit.defaults import default_recipe
@@ -107,6 +108,7 @@ class Coordinator:
             self._train(runs, find_sampler(self.plan.sampler))
             if not standing(list(self.trials.values())) and not self.interrupted:
                 self._train_cheapest(runs)
+            self._report([])
         return self._conclusion()
 
     def _train(self, engine: Engine, sampler: Sampler) -> None:
@@ -164,7 +166,6 @@ class Coordinator:
                 f"trial-{number:04}",
                 asked.purpose,
                 self.plan.seed if asked.seed is None else asked.seed,
-                base.number if self.plan.inherit and asked.purpose != "repeat" else None,
                 self.clock.spent_s,
             )
         rng = Random(f"{self.plan.seed}/{number}")
@@ -196,7 +197,6 @@ class Coordinator:
             folder=self.folder / trial.run,
             graph=found.graph,
             recipe=replace(self._recipe(found), epochs=trial.epochs, seed=trial.seed),
-            base=None if trial.base is None else self.folder / self.trials[trial.base].run,
             floors=()
             if trial.purpose != "screening"
             else floors(trial.costs, trial.epochs, list(self.trials.values()), self.plan.trade),
@@ -340,7 +340,7 @@ class Coordinator:
 
     def _notes(self, stands: Sequence[Trial], best: Trial, trials: Sequence[Trial]) -> Iterator[str]:
         if self.interrupted:
-            yield f"it was interrupted; pennyweight search --resume {self.folder} goes on"
+            yield f"it was interrupted; {command('search', '--resume', self.folder)} goes on"
         wanted = self._full_epochs(best)
         if best.epochs < wanted:
             yield f"the winner had {best.epochs} of the {wanted} epochs of a full training: give more --minutes"

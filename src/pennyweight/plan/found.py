@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -10,9 +9,6 @@ from typing import Any
 
 from pennyweight.core.board import Board
 from pennyweight.core.budget import Budget
-from pennyweight.core.errors import RunError
-from pennyweight.core.files import read_within
-from pennyweight.core.run import SEARCH, TEXT_MAX_BYTES
 from pennyweight.core.shown import Shown
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.net.cost import Cost
@@ -66,7 +62,6 @@ class Entry:
             "began_s": round(trial.began_s, 3),
             "ended_s": round(trial.ended_s, 3),
             "seed": trial.seed,
-            "weights_of": trial.base,
             "accuracies": list(trial.accuracies),
         }
 
@@ -118,17 +113,3 @@ class Search(Shown):
             "over_seeds": {"mean": seeds[0], "deviation": seeds[1], "seeds": seeds[2]} if seeds else None,
             "notes": list(self.notes),
         }
-
-    @staticmethod
-    def facts(folder: Path) -> dict[str, Any]:
-        """What `search.json` in `folder` tells. Raises RunError where there is none, or it is no JSON object."""
-        try:
-            told = json.loads(read_within(folder, SEARCH, TEXT_MAX_BYTES))
-        except FileNotFoundError as error:
-            hint = "name the folder of a search: pennyweight search makes one"
-            raise RunError(f"{folder} is not a search: {SEARCH} is missing", hint=hint) from error
-        except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"{folder}: {SEARCH} cannot be read: {error}") from error
-        if not isinstance(told, dict):
-            raise RunError(f"{folder}: {SEARCH} is not a JSON object")
-        return told

@@ -25,7 +25,6 @@ class Plan:
     points: int | None
     training_minutes: float | None
     rungs: int
-    inherit: bool
     seed: int
     device: str
     tensorboard: bool

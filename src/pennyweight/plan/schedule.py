@@ -192,7 +192,7 @@ def ranked(trials: Sequence[Trial], trade: Sequence[str], count: int | None = No
     That is: those that none dominates, the most accurate of them first; then likewise of the rest.
     """
     count = len(trials) if count is None else count
-    rest, found = list(trials), []
+    rest, found = list(trials), list[Trial]()
     while len(found) < count:
         first = [rest[index] for index in front([trial.axes(trade) for trial in rest])]
         found += sorted(first, key=lambda trial: trial.axes(trade))

@@ -20,6 +20,7 @@ from pennyweight.core.budget import Budget
 from pennyweight.core.errors import DataError, RunError, TrainingError, UsageError, unknown
 from pennyweight.core.files import held_alone, write_json, writing
 from pennyweight.core.run import SEARCH, fresh_folder
+from pennyweight.core.search_folder import search_facts
 from pennyweight.core.text import command
 from pennyweight.core.version import VERSION
 from pennyweight.data.images import LabelledImages
@@ -66,7 +67,6 @@ def search(
     points: int | None = None,
     training_minutes: float | None = None,
     rungs: int = 0,
-    inherit: bool = True,
     workers: int | None = None,
     engine: str = "auto",
     ray_address: str | None = None,
@@ -87,10 +87,10 @@ def search(
     unless told or ended by a number of `points`; `board` gives latency and price. `training_minutes` limit a full
     training of a network, as far as its pace can be foretold. `space` is what may be chosen, the default one unless
     told; `trade` names the costs that the Front trades accuracy against (words of TRADE). `rungs` is the height of the
-    ladder of screening: 1 trains each network fully, 0 is chosen by the time. `inherit` hands a network's weights on to
-    its longer training. Trials run on an engine: `here`, in `workers` `processes`, or on a `ray` cluster. Each is a run
-    folder in `out`, a new one under `runs/` unless told, beside the journal (or in the Optuna `storage` of that URL)
-    that `resume_search` goes on from. `on_begin` is told the folder, and in words what was chosen for the caller.
+    ladder of screening: 1 trains each network fully, 0 is chosen by the time. Trials run on an engine: `here`, in
+    `workers` `processes`, or on a `ray` cluster. Each is a run folder in `out`, a new one under `runs/` unless told,
+    beside the journal (or in the Optuna `storage` of that URL) that `resume_search` goes on from. `on_begin` is told
+    the folder, and in words what was chosen for the caller.
     Raises BudgetError where no network fits: it names the nearest one and the limit in its way; TrainingError where
     none could be trained, DataError where there are too few images to choose by, RunError where `out` cannot be
     written, UsageError for words that are not known.
@@ -117,7 +117,6 @@ def search(
         points=points,
         training_minutes=training_minutes,
         rungs=1 if find_sampler(sampler).plain and not rungs else rungs,
-        inherit=inherit,
         seed=seed,
         device=choose_device(device).type,
         tensorboard=tensorboard,
@@ -183,7 +182,7 @@ def resume_search(
     """
     engine_kind(engine, workers, ray_address)
     try:
-        facts = Search.facts(folder)
+        facts = search_facts(folder)
         plan = Plan.from_json(facts["plan"])
         url, study = storage or str(facts["storage"]), str(facts["study"])
         height, width, channels = map(int, facts["input_shape"])
@@ -274,6 +273,8 @@ def _folder(out: Path | None, name: str) -> Path:
         return fresh_folder(f"search-{name}")
     with writing(out):
         if out.exists() and any(out.iterdir()):
-            raise RunError(f"{out} exists and is not empty", hint=f"choose another --out, or add --resume {out}")
+            raise RunError(
+                f"{out} exists and is not empty", hint=f"choose another --out, or {command('search', '--resume', out)}"
+            )
         out.mkdir(parents=True, exist_ok=True)
     return out

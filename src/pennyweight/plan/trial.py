@@ -22,10 +22,9 @@ Purpose = Literal["screening", "full", "repeat"]
 class Trial:
     """A training. It ends as `done`, `stopped` (it could not reach the Front any more, or time was over) or `failed`.
 
-    `network` is the canonical text, `costs` holds COSTS in int8, `run` is its folder within the search's, `base` the
-    number of the trial whose weights it began with. `accuracies` on validation are one an epoch, `validation` the
-    figure of the weights that were kept. `began_s` and `ended_s` are seconds of the search, `why` tells in words what
-    ended it before its time. `seed` is that of its recipe.
+    `network` is the canonical text, `costs` holds COSTS in int8, `run` is its folder within the search's. `accuracies`
+    on validation are one an epoch, `validation` the figure of the weights that were kept. `began_s` and `ended_s` are
+    seconds of the search, `why` tells in words what ended it before its time. `seed` is that of its recipe.
     """
 
     number: int
@@ -36,7 +35,6 @@ class Trial:
     run: str
     purpose: Purpose = "screening"
     seed: int = 0
-    base: int | None = None
     began_s: float = 0.0
     state: State = "running"
     validation: Accuracy | None = None

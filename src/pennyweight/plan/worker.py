@@ -17,14 +17,13 @@ import torch
 
 from pennyweight.core.errors import PennyweightError, RunError
 from pennyweight.core.files import writing
-from pennyweight.core.run import CHECKPOINT, RESULTS, Run
+from pennyweight.core.run import Run
 from pennyweight.data.images import LabelledImages
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.checkpoint import unpacked
 from pennyweight.fit.loop import Progress, Row
-from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.recipe import Recipe
-from pennyweight.fit.train import Training, resume, train
+from pennyweight.fit.train import Training, finished_training, resume, train
 from pennyweight.net.graph import Graph
 from pennyweight.plan.trial import State
 
@@ -33,7 +32,7 @@ from pennyweight.plan.trial import State
 class Job:
     """A training that a worker is to do in `folder`.
 
-    `base` is the run folder of the network whose weights it begins with. `floors` holds, epoch for epoch, the
+    `floors` holds, epoch for epoch, the
     validation accuracy below which it is stopped; `seconds` is how long it may take, `threads` how many it may use.
     """
 
@@ -41,7 +40,6 @@ class Job:
     folder: Path
     graph: Graph
     recipe: Recipe
-    base: Path | None = None
     floors: tuple[float, ...] = ()
     seconds: float = float("inf")
     threads: int = 1
@@ -67,15 +65,18 @@ class Stop(Exception):
 
 
 def work(job: Job, images: LabelledImages, on_progress: Callable[[Progress], None] | None = None) -> Outcome:
-    """What came of `job`, trained on `images`, which have its network's input shape. It raises nothing of its own.
+    """What came of `job`, trained on `images`, which have its network's input shape.
+
+    It raises nothing but what `on_progress` raises, but for Stop, which ends the training.
 
     A training that is stopped keeps its checkpoint: `resume` can go on with it.
     """
     began = time.perf_counter()
     seen = 0
+    theirs: Exception | None = None
 
     def watch(progress: Progress) -> None:
-        nonlocal seen
+        nonlocal seen, theirs
         if progress.validation_accuracy is not None and progress.epoch > seen:
             seen = progress.epoch
             floor = job.floors[seen - 1] if seen <= len(job.floors) else 0.0
@@ -87,7 +88,11 @@ def work(job: Job, images: LabelledImages, on_progress: Callable[[Progress], Non
         if time.perf_counter() - began > job.seconds:
             raise Stop(f"time was over in epoch {progress.epoch + 1} of {progress.epochs}")
         if on_progress is not None:
-            on_progress(progress)
+            try:
+                on_progress(progress)
+            except Exception as error:
+                theirs = error
+                raise
 
     torch.set_num_threads(job.threads)
     state: State = "failed"
@@ -97,19 +102,22 @@ def work(job: Job, images: LabelledImages, on_progress: Callable[[Progress], Non
     except Stop as stop:
         state, why = "stopped", str(stop)
     except PennyweightError as error:
+        if error is theirs:
+            raise
         why = str(error)
     except MemoryError:
         why = "out of memory"
     except Exception as error:
+        if error is theirs:
+            raise
         why = f"{type(error).__name__}: {error}"
     rows = _rows(job.folder)
     return Outcome(job.number, state, None, _accuracies(rows), len(rows), time.perf_counter() - began, why)
 
 
 def _trained(job: Job, images: LabelledImages, watch: Callable[[Progress], None]) -> Training:
-    if (job.folder / RESULTS).is_file() or (job.folder / CHECKPOINT).is_file():
-        with suppress(RunError):
-            return resume(job.folder, images, tensorboard=job.tensorboard, on_progress=watch)
+    if _is_begun(job.folder):
+        return resume(job.folder, images, tensorboard=job.tensorboard, on_progress=watch)
     with writing(job.folder) as folder:
         if folder.exists():
             shutil.rmtree(folder)
@@ -117,14 +125,25 @@ def _trained(job: Job, images: LabelledImages, watch: Callable[[Progress], None]
         images,
         job.graph,
         recipe=job.recipe,
-        weights=None
-        if job.base is None
-        else TrainedNetwork.of(Run.open(job.base), torch.device("cpu")).module.state_dict(),
         out=job.folder,
         device=job.device,
         tensorboard=job.tensorboard,
         on_progress=watch,
     )
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether a training in `folder` is finished or can be gone on with; what is damaged cannot."""
+    try:
+        run = Run.open(folder)
+        if run.finished:
+            finished_training(run)
+        else:
+            _, _, asked = unpacked(run)
+            run.check(asked)
+    except RunError:
+        return False
+    return True
 
 
 def _rows(folder: Path) -> list[Row]:

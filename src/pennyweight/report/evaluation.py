@@ -74,7 +74,7 @@ def _photos(evaluation: Evaluation, width: int, pictures: bool) -> list[Renderab
     photos = evaluation.photos
     if not photos:
         return []
-    made = table("photo", "true", "answer", "confidence", "", numbers=("confidence",))
+    made = table("photo", "true", "answer", "confidence", "verdict", numbers=("confidence",), spare=("confidence",))
     for photo in photos[:PHOTOS_SHOWN]:
         verdict = Text("right", style="green") if photo.right else Text("wrong", style="red")
         made.add_row(

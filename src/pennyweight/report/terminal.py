@@ -118,6 +118,13 @@ def show_message(text: str) -> None:
     messages().print(visible(text), soft_wrap=True)
 
 
+def show_note(text: str) -> None:
+    """Print a sentence for people on stderr, wrapped between words where the width is known."""
+    console = messages()
+    known = console.is_terminal or bool(os.environ.get("COLUMNS"))
+    console.print(f"note: {visible(text)}", soft_wrap=not known)
+
+
 def show_error(message: str, hint: str = "") -> None:
     """Print an error on stderr, and what to do about it."""
     console = messages()
@@ -130,9 +137,11 @@ def show_error(message: str, hint: str = "") -> None:
 class _Stacking(Table):
     """A table without lines that fits into any room.
 
-    Where it is too wide it leaves out the columns that only decorate, those without a head behind the first one with a
-    head. Where that is not enough, each row becomes a title with its figures below.
+    Where it is too wide it leaves out the `spare` columns and those that only decorate, without a head behind the first
+    one with a head. Where that is not enough, each row becomes a title with its figures below.
     """
+
+    spare: Sequence[str] = ()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The table, or its rows one below the other."""
@@ -141,7 +150,11 @@ class _Stacking(Table):
             return
         heads = [_text(column.header).plain.replace("\n", " ").strip() for column in self.columns]
         titles = next((place for place, head in enumerate(heads) if head), 0) + 1
-        told = [place for place, head in enumerate(heads) if head or place < titles or not self.show_header]
+        told = [
+            place
+            for place, head in enumerate(heads)
+            if head not in self.spare and (head or place < titles or not self.show_header)
+        ]
         if len(told) < len(heads):
             yield self._with(told)
             return
@@ -200,13 +213,14 @@ def _packed(figures: Sequence[Text], width: int) -> Iterator[Text]:
         yield line
 
 
-def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
+def table(*columns: str, numbers: Sequence[str] = (), spare: Sequence[str] = ()) -> Table:
     """An empty table with these heads and no lines; the columns in `numbers` are aligned to the right.
 
-    Where it is wider than the terminal, columns without a head are left out, or its rows are printed one below the
-    other.
+    Where it is wider than the terminal, the `spare` columns and those without a head are left out, or its rows are
+    printed one below the other.
     """
     made = _Stacking(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(columns))
+    made.spare = spare
     for column in columns:
         right = column in numbers
         made.add_column(Text(column), justify="right" if right else "left", no_wrap=True)

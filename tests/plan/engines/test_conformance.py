@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pennyweight.core.run import CHECKPOINT, ENVIRONMENT, RESULTS, WEIGHTS
+from pennyweight.core.run import CHECKPOINT, ENVIRONMENT, WEIGHTS
 from pennyweight.fit.loop import Progress
 from pennyweight.plan.engines import make_engine
 from pennyweight.plan.engines.base import Engine, ImagesByShape
@@ -162,26 +162,3 @@ def test_a_folder_in_which_a_kill_left_no_checkpoint_is_begun_anew(
     engine.submit(asked)
     assert outcomes(engine, 1)[0].state == "done"
     assert (asked.folder / WEIGHTS).read_bytes() == undisturbed(asked)[1]
-
-
-def test_a_job_begins_with_the_weights_of_its_base(
-    engine: Engine, job: MakeJob, outcomes: Await, undisturbed: Undisturbed
-) -> None:
-    engine.submit(job(0))
-    assert outcomes(engine, 1)[0].state == "done"
-    heir = job(1, base=job(0).folder)
-    engine.submit(heir)
-    wanted, weights = undisturbed(heir)
-    found = outcomes(engine, 1)[1]
-    assert results(found) == results(wanted)
-    assert (heir.folder / WEIGHTS).read_bytes() == weights
-    from_nothing, _ = undisturbed(replace(job(1), number=2))
-    assert found.accuracies[0] > from_nothing.accuracies[0]
-
-
-def test_a_job_whose_base_is_gone_fails_with_its_reason(engine: Engine, job: MakeJob, outcomes: Await) -> None:
-    asked = job(base=job(7).folder)
-    engine.submit(asked)
-    failed = outcomes(engine, 1)[0]
-    assert failed.state == "failed"
-    assert not (asked.folder / RESULTS).exists()

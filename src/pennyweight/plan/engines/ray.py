@@ -87,8 +87,7 @@ class OnRay(Engine):
         job = attempt.remaining()
         height, width, channels = job.graph.input_shape
         images = self._images[height, width, channels]
-        base = None if job.base is None else packed(job.base)
-        self._running[self._task.remote(job, images, packed(job.folder), base)] = attempt
+        self._running[self._task.remote(job, images, packed(job.folder))] = attempt
 
     def _outcome(self, task: Any) -> Outcome | None:
         """What came of an ended task; none where its node or its process died and it is tried again."""
@@ -109,13 +108,12 @@ class OnRay(Engine):
         return outcome
 
 
-def train_on_node(job: Job, images: LabelledImages, files: Files, base: Files | None) -> tuple[Outcome, Files]:
-    """What came of `job`, and the files of its run folder. `files` lie in it before, `base` in that of its base."""
+def train_on_node(job: Job, images: LabelledImages, files: Files) -> tuple[Outcome, Files]:
+    """What came of `job`, and the files of its run folder. `files` lie in it before."""
     with TemporaryDirectory(prefix="pennyweight-") as place:
-        folder, begun_with = Path(place, "run"), Path(place, "base")
+        folder = Path(place, "run")
         unpack(files, folder)
-        unpack(base or {}, begun_with)
-        outcome = work(replace(job, folder=folder, base=None if base is None else begun_with), images)
+        outcome = work(replace(job, folder=folder), images)
         return outcome, packed(folder)
 
 

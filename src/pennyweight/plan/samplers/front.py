@@ -8,8 +8,11 @@ with a large network of each family, and then takes smaller ones, evenly by thei
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from random import Random
+
+import numpy as np
+import numpy.typing as npt
 
 from pennyweight.plan.candidates import Candidate, Candidates
 from pennyweight.plan.front import front
@@ -28,6 +31,9 @@ EXPLORING = 0.2
 
 NEIGHBOURS = 8
 """Neighbours that are priced for one that is tried."""
+
+
+Floats = npt.NDArray[np.float64]
 
 
 class Front(Sampler):
@@ -55,7 +61,8 @@ class Front(Sampler):
         fitting = [each for point in near if point not in tried and (each := candidates.fitting(point))]
         if not fitting:
             return space.draw(rng)
-        return max(fitting, key=lambda each: _loneliness(each, done, trade)).point
+        known = np.array([_logs(trial.costs, trade) for trial in done])
+        return max(fitting, key=lambda each: _loneliness(each, known, trade)).point
 
 
 def _opening(candidates: Candidates, trials: Sequence[Trial], tried: Container[Point], rng: Random) -> Point | None:
@@ -73,12 +80,11 @@ def _opening(candidates: Candidates, trials: Sequence[Trial], tried: Container[P
     return None
 
 
-def _loneliness(candidate: Candidate, done: Sequence[Trial], trade: Sequence[str]) -> float:
-    """How far a candidate's costs lie from those of the nearest trial: the distance of their logarithms."""
+def _loneliness(candidate: Candidate, known: Floats, trade: Sequence[str]) -> float:
+    """How far a candidate's costs lie from those of the nearest trial: the squared distance of their logarithms."""
     own = candidate.cost.to_figures() | {"peak_ram_bytes": candidate.cost.peak_ram_bytes}
-    return min(math.dist(_logs(own, trade), _logs(trial.costs, trade)) for trial in done)
+    return float(np.square(known - _logs(own, trade)).sum(1).min())
 
 
-def _logs(costs: object, trade: Sequence[str]) -> list[float]:
-    assert isinstance(costs, dict)
+def _logs(costs: Mapping[str, float | None], trade: Sequence[str]) -> list[float]:
     return [math.log(max(costs.get(name) or 1.0, 1e-9)) for name in trade]

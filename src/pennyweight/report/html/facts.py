@@ -34,8 +34,14 @@ LONGEST_TEXT = 600
 DEEPEST = 12
 """Lists in lists beyond this depth are left out: no file of ours is half as deep."""
 
-COSTS = ("parameters", "macs", "flash_bytes", "ram_bytes")
+COSTS = ("macs", "flash_bytes", "ram_bytes", "parameters", "latency_ms")
 """The figures of a network that the front is drawn against."""
+
+CHOICES_MAX = 64
+"""Parameters of a choice at most."""
+
+Choice = bool | int | float | str
+"""The value of one parameter of a space."""
 
 
 @dataclass(frozen=True)
@@ -160,11 +166,34 @@ class Trial:
     seconds: float | None
     on_front: bool = False
     is_winner: bool = False
+    number: int | None = None
+    state: str = "done"
+    why: str = ""
+    purpose: str = ""
+    seed: int | None = None
+    ended_s: float | None = None
+    choice: Mapping[str, Choice] = field(default_factory=dict)
+    accuracies: tuple[float | None, ...] = ()
+
+    @property
+    def family(self) -> str:
+        """The family of its network."""
+        return self.network.partition(":")[0]
+
+    @property
+    def settings(self) -> str:
+        """What was chosen besides the network, in words."""
+        others = {name: value for name, value in self.choice.items() if name.startswith(("recipe.", "input"))}
+        return ", ".join(f"{name.removeprefix('recipe.')}={in_words(value)}" for name, value in others.items())
 
 
 @dataclass(frozen=True)
 class SearchFacts:
-    """What a search folder keeps; `winner` is the run of the winner, None where it is not there any more."""
+    """What a search folder keeps; `winner` is the run of the winner, None where it is not there any more.
+
+    `trials` were trained to their end, `unfinished` were not; `trade` names the costs that accuracy was traded against.
+    `over_seeds` is the winner's test accuracy over seeds: mean, standard deviation, number of seeds.
+    """
 
     folder: Path
     source: str
@@ -174,11 +203,12 @@ class SearchFacts:
     feasible: int | None
     minutes: float | None
     trials: tuple[Trial, ...]
+    unfinished: tuple[Trial, ...]
+    trade: tuple[str, ...]
+    over_seeds: tuple[float, float, int] | None
     notes: tuple[str, ...]
     gaps: tuple[Gap, ...]
     winner: RunFacts | None
-    courses: Mapping[str, list[float | None]] = field(default_factory=dict)
-    """The validation accuracy after each epoch, by the run's name."""
 
     @property
     def best(self) -> Trial | None:
@@ -289,9 +319,9 @@ def read_search(folder: Path) -> SearchFacts:
     winner = facts.get("winner")
     if not isinstance(winner, dict):
         winner = None
-        gaps.append(Gap("This search has not ended: these are the trainings that were done so far."))
+        gaps.append(Gap("This search has not ended.", command("search", "--resume", folder)))
     trials = _trials(items(facts.get("trials")), items(facts.get("front")), winner)
-    if not trials:
+    if winner and not trials:
         gaps.append(Gap("No training of this search has ended."))
     best = next((trial for trial in trials if trial.is_winner), None)
     found = None
@@ -309,10 +339,12 @@ def read_search(folder: Path) -> SearchFacts:
         feasible=count(facts.get("feasible")),
         minutes=amount(facts.get("minutes")),
         trials=trials,
+        unfinished=_trials(items(facts.get("unfinished")), [], {}),
+        trade=tuple(name for name in COSTS if name in items(facts.get("trade"))),
+        over_seeds=_over_seeds(facts.get("over_seeds")),
         notes=tuple(map(_shown, items(facts.get("notes")))),
         gaps=tuple(gaps),
         winner=found,
-        courses={trial.run: course for trial in trials if (course := _course(folder, trial))},
     )
 
 
@@ -320,7 +352,7 @@ def side_by_side(runs: Sequence[RunFacts]) -> list[Trial]:
     """Runs as points on the plane of accuracy and cost, with their own front."""
     trials = []
     for run in runs:
-        costs = {name: getattr(run.cost, name, None) for name in (*COSTS, "latency_ms")}
+        costs = {name: getattr(run.cost, name, None) for name in COSTS}
         results = run.results or {}
         epochs, seconds = count(results.get("epochs")), amount(results.get("seconds"))
         test = run.accuracy("test")
@@ -344,11 +376,19 @@ def _trials(rows: list[Any], on_front: list[Any], winner: dict[str, Any] | None)
             network=_shown(entry.get("network")),
             validation=accuracy_of_share(entry.get("validation_accuracy"), entry.get("validation_n")),
             test=accuracy_of_share(entry.get("test_accuracy"), entry.get("n")),
-            costs={name: amount(entry.get(name)) for name in (*COSTS, "latency_ms")},
+            costs={name: amount(entry.get(name)) for name in COSTS},
             epochs=count(entry.get("epochs")),
             seconds=amount(entry.get("seconds")),
             on_front=str(entry.get("run")) in named,
             is_winner=str(entry.get("run")) == best,
+            number=count(entry.get("number")),
+            state=_shown(entry.get("state")) or "done",
+            why=_shown(entry.get("why")),
+            purpose=_shown(entry.get("purpose")),
+            seed=count(entry.get("seed")),
+            ended_s=amount(entry.get("ended_s")),
+            choice=_choice(entry.get("choice")),
+            accuracies=tuple(map(share_of_one, items(entry.get("accuracies")))),
         )
         for entry in entries
     )
@@ -356,16 +396,24 @@ def _trials(rows: list[Any], on_front: list[Any], winner: dict[str, Any] | None)
 
 def _axes(share: object, costs: Mapping[str, Any]) -> tuple[float, ...]:
     """What a network of the front is not beaten on: errors, then costs; what is not known is worst."""
-    figures = (amount(costs.get(name)) for name in COSTS[1:])
+    figures = (amount(costs.get(name)) for name in COSTS[:3])
     return 1 - (share_of_one(share) or 0), *(math.inf if figure is None else figure for figure in figures)
 
 
-def _course(search: Path, trial: Trial) -> list[float | None]:
-    try:
-        rows = items(Run(run_within(search, trial.run)).read(RESULTS).get("curves"))
-    except RunError:
-        return []
-    return [number(row.get("validation_accuracy")) for row in rows if isinstance(row, Mapping)]
+def _choice(told: object) -> dict[str, Choice]:
+    """The parameters of a choice that can be shown."""
+    if not isinstance(told, Mapping):
+        return {}
+    values = {name: value if isinstance(value, bool | str) else number(value) for name, value in told.items()}
+    known_values = {_shown(name): _shown(value) if isinstance(value, str) else value for name, value in values.items()}
+    return {name: value for name, value in list(known_values.items())[:CHOICES_MAX] if value is not None}
+
+
+def _over_seeds(told: object) -> tuple[float, float, int] | None:
+    if not isinstance(told, Mapping):
+        return None
+    mean, deviation, seeds = share_of_one(told.get("mean")), amount(told.get("deviation")), count(told.get("seeds"))
+    return (mean, deviation, seeds) if mean is not None and deviation is not None and seeds else None
 
 
 def _budget(limits: object) -> str:
@@ -450,6 +498,15 @@ def _shown(value: object) -> str:
     """The value as text for a sentence: nothing of nothing, and no longer than a paragraph."""
     text = "" if value is None else str(value)
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+
+
+def in_words(value: Choice) -> str:
+    """The value of a parameter, rounded.
+
+    >>> in_words(True), in_words(0.0123456), in_words("muon")
+    ('true', '0.01235', 'muon')
+    """
+    return str(value).lower() if isinstance(value, bool) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def items(value: object) -> list[Any]:

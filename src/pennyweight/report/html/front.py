@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from pennyweight.core.text import visible
 from pennyweight.core.units import format_bytes, format_count, format_milliseconds
-from pennyweight.report.html.facts import Gap, SearchFacts, Trial
+from pennyweight.fit.accuracy import Accuracy
+from pennyweight.report.html.facts import COSTS, Gap, SearchFacts, Trial
 from pennyweight.report.html.figure import (
     BLUE,
+    GREEN,
     QUIET,
     RED,
     Cell,
@@ -26,15 +28,20 @@ from pennyweight.report.html.figure import (
     shortened,
     words,
 )
+from pennyweight.report.html.hypervolume import hypervolume_figure
 from pennyweight.report.html.section import Section
 
 
 def front_section(key: str, search: SearchFacts) -> Section:
-    figures = [front_figure(f"{key}-front", search.trials)]
+    everything = [*search.trials, *search.unfinished]
+    figures = [
+        front_figure(f"{key}-front", everything, search.trade),
+        hypervolume_figure(f"{key}-hypervolume", search.trials, search.trade),
+    ]
     gaps = [Gap(f"{note[:1].upper()}{note[1:]}.") for note in search.notes if note]
     tables = []
-    if figures[0] is None and search.trials:
-        tables.append(trials_table(search.trials))
+    if figures[0] is None and everything:
+        tables.append(trials_table(everything))
     return Section(
         f"{key}-possible",
         "What was possible",
@@ -44,34 +51,42 @@ def front_section(key: str, search: SearchFacts) -> Section:
     )
 
 
-def front_figure(key: str, trials: Sequence[Trial]) -> Figure | None:
-    """Accuracy against each cost; None where nothing can be placed."""
+AXES = {
+    "macs": ("MACs", "multiply-accumulates of one image", 1),
+    "flash_bytes": ("flash", "flash, KiB (estimated)", 1024),
+    "ram_bytes": ("RAM", "RAM, KiB (estimated)", 1024),
+    "parameters": ("parameters", "learnable parameters", 1),
+    "latency_ms": ("latency", "time of one image on the board, ms (estimated)", 1),
+}
+"""Of each cost its name, its axis, and its scale."""
+
+
+def front_figure(key: str, trials: Sequence[Trial], trade: Sequence[str] = ()) -> Figure | None:
+    """Accuracy against each cost, those of `trade` first; None where nothing can be placed."""
     placed = [trial for trial in trials if trial.validation]
     if not placed:
         return None
     drawings: dict[str, Drawing] = {}
-    for word, name, title, scale in (
-        ("MACs", "macs", "multiply-accumulates of one image", 1),
-        ("flash", "flash_bytes", "flash, KiB (estimated)", 1024),
-        ("RAM", "ram_bytes", "RAM, KiB (estimated)", 1024),
-        ("parameters", "parameters", "learnable parameters", 1),
-    ):
+    for name in sorted(COSTS, key=lambda name: name not in trade):
+        word, title, scale = AXES[name]
         costs = {trial.run: cost / scale for trial in placed if (cost := trial.costs.get(name)) is not None}
         if costs:
             drawings[word] = _plane([trial for trial in placed if trial.run in costs], costs, title)
     if not drawings:
         return None
+    tested = any(trial.test for trial in placed)
     return Figure(
         key=key,
         title=_front_finding(placed),
-        about="Each point is a training, its whisker the 95 % interval of its accuracy on the validation part. "
-        "Up and to the left is better. Of one on the front no other is as good on every axis and better on one.",
+        about="Each point is a training, its whisker the 95 % interval of its accuracy on the validation part"
+        + (", and beside it that on the test part, which was opened after the choice" if tested else "")
+        + ". Up and to the left is better. Of one on the front no other is as good on every axis and better on one.",
         drawings=drawings,
         table=trials_table(trials),
         height_px=400,
         choice="Accuracy against",
-        above="validation accuracy, %",
-        keys=tuple(key for key, trials in groups(placed) if trials),
+        above="accuracy, %" if tested else "validation accuracy, %",
+        keys=(*(key for key, trials in groups(placed) if trials), *([TEST] if tested else [])),
         is_open=True,
     )
 
@@ -114,39 +129,60 @@ def groups(placed: Sequence[Trial]) -> tuple[tuple[Key, list[Trial]], ...]:
     )
 
 
+TEST = Key("test", GREEN, "◆")
+
+
 def _plane(placed: Sequence[Trial], costs: Mapping[str, float], title: str) -> Drawing:
     traces = []
     for (name, colour, sign), trials in groups(placed):
         symbol, size, opacity = _MARKERS[sign]
         shares = [trial.validation for trial in trials if trial.validation]
-        spans = [share.interval for share in shares]
-        if not shares:
-            continue
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": name,
-                "x": [costs[trial.run] for trial in trials],
-                "y": [percent(share.share) for share in shares],
-                "error_y": {
-                    "type": "data",
-                    "array": [percent(high - share.share) for share, (_, high) in zip(shares, spans, strict=True)],
-                    "arrayminus": [percent(share.share - low) for share, (low, _) in zip(shares, spans, strict=True)],
-                    "thickness": 1,
-                    "width": 0,
-                    "color": colour,
-                },
-                "marker": {"symbol": symbol, "size": size, "color": colour, "line": {"width": 1.5, "color": colour}},
-                "opacity": opacity,
-                "text": [_hover(trial) for trial in trials],
-                "hovertemplate": "%{text}<extra></extra>",
-            }
-        )
+        if shares:
+            marker = {"symbol": symbol, "size": size, "color": colour, "line": {"width": 1.5, "color": colour}}
+            x = [costs[trial.run] for trial in trials]
+            traces.append(_points(name, x, shares, marker, opacity, [_hover(trial) for trial in trials]))
     values = list(costs.values())
     wide = min(values) > 0 and max(values) > 8 * min(values)
+    tested = [trial for trial in placed if trial.test]
+    if tested:
+        marker = {"symbol": "diamond", "size": 8, "color": TEST.colour}
+        beside = [_beside(costs[trial.run], values, wide=wide) for trial in tested]
+        shares = [trial.test for trial in tested if trial.test]
+        traces.append(_points(TEST.name, beside, shares, marker, 1.0, [_hover(trial) for trial in tested]))
     x = {"title": {"text": title}, "type": "log", "dtick": "D2"} if wide else {"title": {"text": title}}
     return drawing(traces, x | {"tickformat": "~s"}, {})
+
+
+def _points(
+    name: str, x: list[float], shares: Sequence[Accuracy], marker: Drawing, opacity: float, text: list[str]
+) -> Drawing:
+    """Accuracies with their intervals."""
+    spans = [share.interval for share in shares]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": x,
+        "y": [percent(share.share) for share in shares],
+        "error_y": {
+            "type": "data",
+            "array": [percent(high - share.share) for share, (_, high) in zip(shares, spans, strict=True)],
+            "arrayminus": [percent(share.share - low) for share, (low, _) in zip(shares, spans, strict=True)],
+            "thickness": 1,
+            "width": 0,
+            "color": marker["color"],
+        },
+        "marker": marker,
+        "opacity": opacity,
+        "text": text,
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def _beside(cost: float, costs: Sequence[float], *, wide: bool) -> float:
+    """A place a little to the right of `cost`, so that two whiskers can be told apart."""
+    low, high = min(costs), max(costs)
+    return cost * (high / low) ** 0.012 if wide else cost + 0.012 * (high - low)
 
 
 def _hover(trial: Trial) -> str:
@@ -168,6 +204,7 @@ def _hover(trial: Trial) -> str:
 def trials_table(trials: Sequence[Trial]) -> Table:
     """Every training with its costs, the best first."""
     ranked = sorted(trials, key=lambda trial: (-_validation(trial), trial.costs.get("macs") or math.inf))
+    searched = any(trial.purpose for trial in trials)
     rows = []
     for trial in ranked:
         mark = "★" if trial.is_winner else "●" if trial.on_front else ""
@@ -186,6 +223,7 @@ def trials_table(trials: Sequence[Trial]) -> Table:
                 figure_cell(trial.epochs),
                 figure_cell(trial.seconds, ",.1f"),
                 words(trial.run, 32),
+                *(_searched(trial) if searched else ()),
             )
         )
     return Table(
@@ -203,7 +241,14 @@ def trials_table(trials: Sequence[Trial]) -> Table:
             "epochs",
             "training, s",
             "run",
+            *(("chosen besides", "trained for", "seed", "ended") if searched else ()),
         ),
         rows=tuple(rows),
         marked=frozenset(index for index, trial in enumerate(ranked) if trial.is_winner),
     )
+
+
+def _searched(trial: Trial) -> tuple[Cell, ...]:
+    """What only a search tells of a training; the last cell says why it ended before its time."""
+    ended = trial.state if trial.state == "done" else f"{trial.state}: {trial.why}"
+    return words(trial.settings or "–", 80), words(trial.purpose, 20), figure_cell(trial.seed), words(ended, 160)

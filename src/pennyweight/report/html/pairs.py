@@ -1,0 +1,100 @@
+"""Pairs of networks that differ in dropout alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from pennyweight.fit.accuracy import Accuracy
+from pennyweight.report.html.facts import Trial
+from pennyweight.report.html.figure import Table, accuracy_cell, figure_cell, words
+from pennyweight.report.html.tried import choice_key
+
+DROPOUT = ".dropout"
+"""How the dial ends that is told apart, in every family that has it."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two trainings of which the second has dropout, and is like the first in all else."""
+
+    without: Trial
+    dropped: Trial
+    dropout: float
+    difference: float
+    interval: tuple[float, float]
+
+
+def dropout_pairs(trials: Sequence[Trial]) -> list[Pair]:
+    """All pairs among trainings of the same choices, epochs, purpose and seed."""
+    alike: dict[object, dict[float, Trial]] = {}
+    for trial in trials:
+        dial = next((name for name in trial.choice if name.endswith(DROPOUT)), None)
+        share = trial.choice[dial] if dial else None
+        if dial and trial.state == "done" and trial.validation and isinstance(share, int | float):
+            key = choice_key(trial, dial), trial.epochs, trial.purpose, trial.seed
+            alike.setdefault(key, {})[float(share)] = trial
+    pairs = []
+    for by_share in alike.values():
+        without = by_share.get(0.0)
+        for share, dropped in sorted(by_share.items()):
+            if share > 0 and without and without.validation and dropped.validation:
+                low, high = newcombe(dropped.validation, without.validation)
+                difference = dropped.validation.share - without.validation.share
+                pairs.append(Pair(without, dropped, share, difference, (low, high)))
+    return pairs
+
+
+def newcombe(one: Accuracy, other: Accuracy) -> tuple[float, float]:
+    """The 95 % interval of `one` less `other` (R. G. Newcombe, Statistics in Medicine 17, 1998, method 10).
+
+    It is that of two independent samples, so it is rather too wide for two networks on the same images.
+
+    >>> low, high = newcombe(Accuracy(56, 70), Accuracy(48, 80))  # the paper's first example
+    >>> round(low, 4), round(high, 4)
+    (0.0524, 0.3339)
+    """
+    (low, high), (other_low, other_high) = one.interval, other.interval
+    difference = one.share - other.share
+    down = math.hypot(one.share - low, other_high - other.share)
+    up = math.hypot(high - one.share, other.share - other_low)
+    return difference - down, difference + up
+
+
+def pairs_table(pairs: Sequence[Pair]) -> Table:
+    """The pairs, those that dropout helped most on top."""
+    ranked = sorted(pairs, key=lambda pair: -pair.difference)
+    return Table(
+        caption="With dropout and without: pairs that differ in nothing else",
+        heads=("network", "chosen besides", "dropout", "without, %", "with, %", "points", "low", "high", "epochs"),
+        rows=tuple(
+            (
+                words(pair.without.network, 48),
+                words(pair.without.settings or "–", 60),
+                figure_cell(pair.dropout, "g"),
+                accuracy_cell(pair.without.validation),
+                accuracy_cell(pair.dropped.validation),
+                *(figure_cell(100 * value, "+.2f") for value in (pair.difference, *pair.interval)),
+                figure_cell(pair.without.epochs),
+            )
+            for pair in ranked
+        ),
+    )
+
+
+def pairs_finding(pairs: Sequence[Pair]) -> str:
+    """What dropout did on average, in a sentence."""
+    mean = 100 * fmean(pair.difference for pair in pairs)
+    told = f"With dropout these networks answer {abs(mean):.2f} points {'better' if mean > 0 else 'worse'} on validation"
+    if len(pairs) == 1:
+        low, high = (100 * end for end in pairs[0].interval)
+        return f"{told} (one pair, 95 % interval {low:+.2f} … {high:+.2f})."
+    from scipy.stats import t
+
+    half = float(t.ppf(0.975, len(pairs) - 1)) * 100 * stdev(pair.difference for pair in pairs) / math.sqrt(len(pairs))
+    return (
+        f"{told} on average of {len(pairs)} pairs (95 % interval {mean - half:+.2f} … {mean + half:+.2f}, Student's t "
+        "over pairs)."
+    )
