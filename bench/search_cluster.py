@@ -1,8 +1,8 @@
 """The coordinator of a search with 10 to 10,000 workers: how many trainings a second it hands out.
 
-A simulation of discrete events: Coordinator, Schedule, sampler and journal are the real ones and take the time that they
-take here; trainings are simulated, and the clock jumps to the end of the next one. Their curves are made up: the end of
-one rises with the MACs, noise is drawn for its point. So figures of time are real, and none of accuracy is.
+A simulation of discrete events: Coordinator, Schedule, sampler and journal are the real ones and take the time that
+they take here; trainings are simulated, and the clock jumps to the end of the next one. Their curves are made up: they
+end the higher the more MACs a network has, with noise. So the coordinator's time is real, and no accuracy is.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import heapq
 import math
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from statistics import median
 from typing import Any
 
 import torch
 
-from measure import machine, options, table, conclude, percent
+from measure import conclude, machine, options, percent, table
 from pennyweight import LabelledImages, open_source
 from pennyweight.core.budget import Budget
 from pennyweight.fit.accuracy import Accuracy
@@ -31,7 +31,7 @@ from pennyweight.plan.engines.base import Engine
 from pennyweight.plan.journal import Journal
 from pennyweight.plan.pace import Pace
 from pennyweight.plan.plan import Plan
-from pennyweight.plan.samplers import find_sampler
+from pennyweight.plan.samplers import SAMPLERS, find_sampler
 from pennyweight.plan.space import Space
 from pennyweight.plan.worker import Job, Outcome
 
@@ -64,8 +64,8 @@ class Enough(Exception):
 class Simulated(Engine):
     """Workers that take simulated time by `clock`, or none: `full_s` for a training of `full_epochs`.
 
-    `handed` holds, for each job, the real seconds that the coordinator had taken in all when it came. After `jobs`, or
-    when it has taken `cap_s`, Enough is raised.
+    `handed` holds, for each job, the real seconds that the coordinator had taken in all when it came, `handed_at` the
+    simulated ones. After `jobs`, or when it has taken `cap_s`, Enough is raised.
     """
 
     workers: int
@@ -76,6 +76,7 @@ class Simulated(Engine):
     cap_s: float = math.inf
     threads: int = 1
     handed: list[float] = field(default_factory=list)
+    handed_at: list[float] = field(default_factory=list)
     busy_s: float = 0.0
     _spent_s: float = 0.0
     _since: float = field(default_factory=time.perf_counter)
@@ -83,22 +84,15 @@ class Simulated(Engine):
 
     def submit(self, job: Job) -> None:
         """Train it at once; the outcome comes when its time has passed."""
-        self.handed.append(self._spent_s + time.perf_counter() - self._since)
+        now = time.perf_counter()
+        self.handed.append(self._spent_s + now - self._since)
+        self.handed_at.append(self.clock.spent_s)
         if len(self.handed) >= self.jobs or self.handed[-1] > self.cap_s:
             raise Enough
-        accuracies = curve(job)
-        reached = next((at + 1 for at, (one, floor) in enumerate(zip(accuracies, job.floors)) if one < floor), None)
-        share = (reached or job.recipe.epochs) / self.full_epochs
-        seconds = self.full_s * share * Random(job.number).uniform(0.5, 1.5)
-        self.busy_s += seconds
-        if reached is None:
-            right = round(VALIDATION_IMAGES * accuracies[-1])
-            accuracy = Accuracy(right, VALIDATION_IMAGES)
-            outcome = Outcome(job.number, "done", accuracy, accuracies, len(accuracies), seconds)
-        else:
-            why = "it could not reach the front any more"
-            outcome = Outcome(job.number, "stopped", None, accuracies[:reached], reached, seconds, why)
-        heapq.heappush(self._under_way, (self.clock.spent_s + seconds, job.number, outcome))
+        outcome = trained(job, self.full_s / self.full_epochs)
+        self.busy_s += outcome.seconds
+        heapq.heappush(self._under_way, (self.clock.spent_s + outcome.seconds, job.number, outcome))
+        self._since += time.perf_counter() - now
 
     def wait(self, seconds: float) -> list[Outcome]:
         """What has ended by now; if nothing has, what ends next, and the clock jumps there."""
@@ -114,6 +108,18 @@ class Simulated(Engine):
 
     def close(self) -> None:
         """Nothing runs."""
+
+
+def trained(job: Job, epoch_s: float) -> Outcome:
+    """What a worker would have said of a job, after epochs that take so many seconds, more or less."""
+    accuracies = curve(job)
+    seconds = epoch_s * Random(job.number).uniform(0.5, 1.5)
+    for epoch, floor in enumerate(job.floors):
+        if accuracies[epoch] < floor:
+            told, why = accuracies[: epoch + 1], "it could not reach the front any more"
+            return Outcome(job.number, "stopped", None, told, len(told), seconds * len(told), why)
+    accuracy = Accuracy(round(VALIDATION_IMAGES * accuracies[-1]), VALIDATION_IMAGES)
+    return Outcome(job.number, "done", accuracy, accuracies, len(accuracies), seconds * len(accuracies))
 
 
 def curve(job: Job) -> tuple[float, ...]:
@@ -154,44 +160,54 @@ def simulated(images: LabelledImages, workers: int, sampler: str, cap_s: float) 
         search = coordinator(Path(folder), images, sampler)
         epochs = search._recipe(search.cheapest).epochs
         jobs = max(TRAININGS_MIN, round(TRAININGS_PER_WORKER * workers))
+        search.clock = Clock()
         engine = Simulated(workers, search.clock, FULL_S, epochs, jobs, cap_s)
-        search.clock = engine.clock = Clock()
-        try:
+        with suppress(Enough):
             search._train(engine, find_sampler(sampler))
-        except Enough:
-            pass
-        makespan = search.clock.spent_s
-    handed = engine.handed
+    handed, at = engine.handed, engine.handed_at
     half = len(handed) // 2
-    each = [after - before for before, after in zip(handed[half:], handed[half + 1 :], strict=False)]
-    pace = (handed[-1] - handed[half]) / (len(handed) - 1 - half)
-    mean_s = engine.busy_s / (len(handed) - 1)
+    counted = len(handed) - 1 - half
+    pace, mean_s = (handed[-1] - handed[half]) / counted, engine.busy_s / (len(handed) - 1)
     return {
         "workers": workers,
         "trainings": len(handed),
-        "whole": len(handed) == jobs,
+        "cut_short": len(handed) < jobs,
         "ms": 1e3 * pace,
-        "median_ms": 1e3 * median(each),
         "per_s": 1 / pace,
         "mean_training_s": mean_s,
-        "needed_per_s": workers / mean_s,
+        "busy": min(1.0, counted * mean_s / (workers * (at[-1] - at[half]))),
         "shortest_s": workers * pace,
-        "makespan_s": makespan,
     }
 
 
 def main() -> None:
     parser = options(__doc__, seeds=1)
-    parser.add_argument("--sampler", default="front", help="(%(default)s)")
+    parser.add_argument("--sampler", default="front", choices=SAMPLERS, help="(%(default)s)")
     parser.add_argument("--workers", type=int, action="append", help="how many; may be repeated")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     facts = machine()
-    images = open_source("digits")
-    found = []
-    for workers in arguments.workers or (QUICK_WORKERS if arguments.quick else WORKERS):
-        found.append(simulated(images, workers, arguments.sampler, QUICK_CAP_S if arguments.quick else CAP_S))
-        print({name: round(value, 3) for name, value in found[-1].items()}, flush=True)
+    images, cap_s = open_source("digits"), QUICK_CAP_S if arguments.quick else CAP_S
+    numbers = arguments.workers or (QUICK_WORKERS if arguments.quick else WORKERS)
+    found = [simulated(images, workers, arguments.sampler, cap_s) for workers in numbers]
+    table(
+        ("workers", "trainings", "ms each", "handed out a second", "mean training", "busy", "shortest for all busy"),
+        [
+            (
+                f"{row['workers']:,}",
+                f"{row['trainings']:,}{' (cut short)' if row['cut_short'] else ''}",
+                f"{row['ms']:.1f}",
+                f"{row['per_s']:.0f}",
+                f"{row['mean_training_s']:.0f} s",
+                percent(row["busy"]),
+                f"{row['shortest_s']:.1f} s",
+            )
+            for row in found
+        ],
+    )
+    for length_s in LENGTHS_S:
+        kept = [row["workers"] for row in found if row["shortest_s"] <= length_s]
+        print(f"trainings of {length_s:,.0f} s on average: {max(kept, default=0):,} of these workers are kept busy")
     conclude("search_cluster", facts, found, [], quick=arguments.quick)
 
 

@@ -137,14 +137,19 @@ def finished(folder: Path) -> list[str]:
     return sorted(path.parent.name for path in folder.glob("trial-*/results.json"))
 
 
-def leftovers(folder: Path) -> list[str]:
-    """What a killed process left that a resumption has to mend or go on with."""
-    journal = folder / "journal.log"
+def drafts(folder: Path) -> set[Path]:
+    """The files of runs that are not whole."""
+    return set(folder.glob("trial-*/.*.draft"))
+
+
+def leftovers(folder: Path, before: set[Path]) -> list[str]:
+    """What a killed process left that a resumption has to mend or go on with; `before` are drafts of earlier ones."""
+    journal, run = folder / "journal.log", max(folder.glob("trial-*"), default=folder)
     found = {
         "the journal's lock": writes_journal(folder),
         "half a line in the journal": journal.is_file() and not journal.read_bytes().endswith(b"\n"),
-        "half a file": any(folder.glob("trial-*/.*.draft")),
-        "a trial half trained": any(folder.glob("trial-*/checkpoint.*")),
+        "half a file": bool(drafts(folder) - before),
+        "a trial half trained": any(run.glob("checkpoint.*")),
     }
     return [what for what, there in found.items() if there]
 
@@ -153,7 +158,7 @@ def killed(folder: Path, log: Path, space: str, points: int, kills: int, startup
     """A search in `folder`, killed so often and resumed until it has ended."""
     rng, seen, attempt = Random(0), Tally(), 0
     while True:
-        before = finished(folder)
+        before, torn = finished(folder), drafts(folder)
         process = started(folder, log, attempt, space, points)
         aim = rng.choices(list(AIMS), list(AIMS.values()))[0] if seen.kills < kills else None
         share = rng.random()
@@ -178,7 +183,7 @@ def killed(folder: Path, log: Path, space: str, points: int, kills: int, startup
         assert aim is not None
         seen.kills += 1
         seen.aims[aim] += 1
-        seen.left.update(leftovers(folder) or ["nothing"])
+        seen.left.update(leftovers(folder, torn) or ["nothing"])
         seen.anew += not has_begun(log)
         attempt += 1
 

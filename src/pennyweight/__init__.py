@@ -35,7 +35,9 @@ _PLACES = {
     "evaluate": "fit.evaluate",
     "resume": "fit.train",
     "train": "fit.train",
+    "resume_search": "plan.search",
     "search": "plan.search",
+    "Space": "plan.space",
     "write_report": "report.html.page",
 }
 
@@ -64,7 +66,9 @@ if TYPE_CHECKING:
     from pennyweight.net.profile import profile as profile
     from pennyweight.net.zoo import build_network as build_network
     from pennyweight.net.zoo import families as families
+    from pennyweight.plan.search import resume_search as resume_search
     from pennyweight.plan.search import search as search
+    from pennyweight.plan.space import Space as Space
     from pennyweight.report.html.page import write_report as write_report
 
 

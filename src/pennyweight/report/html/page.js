@@ -52,8 +52,8 @@
     plot.dataset.drawn = plot.dataset.choice;
   }
 
-  const drawn = () => plots.filter((plot) => "drawn" in plot.dataset);
-  const redraw = () => drawn().forEach(draw);
+  const isOpen = (plot) => !plot.closest(".closed:not([open])");
+  const redraw = () => plots.filter((plot) => "drawn" in plot.dataset && isOpen(plot)).forEach(draw);
 
   /** Figures near the reader are drawn at once, the others while the browser has nothing else to do. */
   const near = new IntersectionObserver(
@@ -70,7 +70,7 @@
   /** A browser that paints nothing may never call itself idle, and Safari does not know the word. */
   const idle = (then) => window.requestIdleCallback?.(then, { timeout: 200 }) ?? setTimeout(then, 200);
   async function drawRest() {
-    const next = plots.find((plot) => !("drawn" in plot.dataset) && !plot.closest(".closed:not([open])"));
+    const next = plots.find((plot) => !("drawn" in plot.dataset) && isOpen(plot));
     if (next) {
       near.unobserve(next);
       await draw(next);
@@ -91,9 +91,10 @@
   }
 
   dark.addEventListener("change", redraw);
+  /** Paper gets every figure, as wide as it is itself; the class gives the page that width. */
   addEventListener("beforeprint", () => {
     document.documentElement.classList.add("print");
-    redraw();
+    plots.filter(isOpen).forEach(draw);
   });
   addEventListener("afterprint", () => {
     document.documentElement.classList.remove("print");

@@ -28,23 +28,27 @@ class Pair:
 
 
 def dropout_pairs(trials: Sequence[Trial]) -> list[Pair]:
-    """All pairs among trainings of the same choices, epochs, purpose and seed."""
-    alike: dict[object, dict[float, Trial]] = {}
+    """All pairs of the same choices and seed, each by the longest training that both had."""
+    alike: dict[object, dict[float, dict[float, Trial]]] = {}
     for trial in trials:
         dial = next((name for name in trial.choice if name.endswith(DROPOUT)), None)
         share = trial.choice[dial] if dial else None
         if dial and trial.state == "done" and trial.validation and isinstance(share, int | float):
-            key = choice_key(trial, dial), trial.epochs, trial.purpose, trial.seed
-            alike.setdefault(key, {})[float(share)] = trial
-    pairs = []
-    for by_share in alike.values():
-        without = by_share.get(0.0)
-        for share, dropped in sorted(by_share.items()):
-            if share > 0 and without and without.validation and dropped.validation:
-                low, high = newcombe(dropped.validation, without.validation)
-                difference = dropped.validation.share - without.validation.share
-                pairs.append(Pair(without, dropped, share, difference, (low, high)))
-    return pairs
+            by_share = alike.setdefault((choice_key(trial, dial), trial.seed), {})
+            by_share.setdefault(float(share), {})[trial.epochs or 0] = trial
+    return [
+        _pair(by_share[0.0][epochs], dropped[epochs], share)
+        for by_share in alike.values()
+        for share, dropped in sorted(by_share.items())
+        if share > 0 and (epochs := max(dropped.keys() & by_share.get(0.0, {}).keys(), default=None)) is not None
+    ]
+
+
+def _pair(without: Trial, dropped: Trial, dropout: float) -> Pair:
+    assert without.validation is not None
+    assert dropped.validation is not None
+    difference = dropped.validation.share - without.validation.share
+    return Pair(without, dropped, dropout, difference, newcombe(dropped.validation, without.validation))
 
 
 def newcombe(one: Accuracy, other: Accuracy) -> tuple[float, float]:
