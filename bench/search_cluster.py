@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -39,8 +40,8 @@ WORKERS, QUICK_WORKERS = (10, 100, 1_000, 10_000), (10, 100)
 TRAININGS_PER_WORKER, TRAININGS_MIN = 2.5, 500
 """Trainings that are handed out to each worker, and in all at least; the second half of them is counted."""
 
-CAP_S, QUICK_CAP_S = 90.0, 15.0
-"""Real seconds after which a simulation is cut short."""
+CAP_S, QUICK_CAP_S = 120.0, 15.0
+"""Seconds of the coordinator after which a simulation is cut short: what it then tells is of fewer trials."""
 
 LENGTHS_S = (60.0, 600.0, 3600.0)
 """Mean lengths of a training for which the number of workers is told that saturates the coordinator."""
@@ -64,8 +65,8 @@ class Enough(Exception):
 class Simulated(Engine):
     """Workers that take simulated time by `clock`, or none: `full_s` for a training of `full_epochs`.
 
-    `handed` holds, for each job, the real seconds that the coordinator had taken in all when it came, `handed_at` the
-    simulated ones. After `jobs`, or when it has taken `cap_s`, Enough is raised.
+    `handed` holds, for each job, the real seconds that the coordinator had taken in all when it came, `lasted` from
+    when to when it is trained. After `jobs`, or when the coordinator has taken `cap_s`, Enough is raised.
     """
 
     workers: int
@@ -76,8 +77,7 @@ class Simulated(Engine):
     cap_s: float = math.inf
     threads: int = 1
     handed: list[float] = field(default_factory=list)
-    handed_at: list[float] = field(default_factory=list)
-    busy_s: float = 0.0
+    lasted: list[tuple[float, float]] = field(default_factory=list)
     _spent_s: float = 0.0
     _since: float = field(default_factory=time.perf_counter)
     _under_way: list[tuple[float, int, Outcome]] = field(default_factory=list)
@@ -86,12 +86,12 @@ class Simulated(Engine):
         """Train it at once; the outcome comes when its time has passed."""
         now = time.perf_counter()
         self.handed.append(self._spent_s + now - self._since)
-        self.handed_at.append(self.clock.spent_s)
         if len(self.handed) >= self.jobs or self.handed[-1] > self.cap_s:
             raise Enough
         outcome = trained(job, self.full_s / self.full_epochs)
-        self.busy_s += outcome.seconds
-        heapq.heappush(self._under_way, (self.clock.spent_s + outcome.seconds, job.number, outcome))
+        began = self.clock.spent_s
+        self.lasted.append((began, began + outcome.seconds))
+        heapq.heappush(self._under_way, (began + outcome.seconds, job.number, outcome))
         self._since += time.perf_counter() - now
 
     def wait(self, seconds: float) -> list[Outcome]:
@@ -164,18 +164,19 @@ def simulated(images: LabelledImages, workers: int, sampler: str, cap_s: float) 
         engine = Simulated(workers, search.clock, FULL_S, epochs, jobs, cap_s)
         with suppress(Enough):
             search._train(engine, find_sampler(sampler))
-    handed, at = engine.handed, engine.handed_at
+    handed, lasted = engine.handed, engine.lasted
     half = len(handed) // 2
-    counted = len(handed) - 1 - half
-    pace, mean_s = (handed[-1] - handed[half]) / counted, engine.busy_s / (len(handed) - 1)
+    pace = (handed[-1] - handed[half]) / (len(handed) - 1 - half)
+    begin, end = lasted[half][0], lasted[-1][0]
+    busy_s = sum(max(0.0, min(until, end) - max(since, begin)) for since, until in lasted)
     return {
         "workers": workers,
         "trainings": len(handed),
         "cut_short": len(handed) < jobs,
         "ms": 1e3 * pace,
         "per_s": 1 / pace,
-        "mean_training_s": mean_s,
-        "busy": min(1.0, counted * mean_s / (workers * (at[-1] - at[half]))),
+        "mean_training_s": fmean(until - since for since, until in lasted),
+        "busy": busy_s / (workers * (end - begin)),
         "shortest_s": workers * pace,
     }
 
@@ -200,13 +201,13 @@ def main() -> None:
                 f"{row['per_s']:.0f}",
                 f"{row['mean_training_s']:.0f} s",
                 percent(row["busy"]),
-                f"{row['shortest_s']:.1f} s",
+                f"{'at least ' if row['cut_short'] else ''}{row['shortest_s']:.1f} s",
             )
             for row in found
         ],
     )
     for length_s in LENGTHS_S:
-        kept = [row["workers"] for row in found if row["shortest_s"] <= length_s]
+        kept = [row["workers"] for row in found if row["shortest_s"] <= length_s and not row["cut_short"]]
         print(f"trainings of {length_s:,.0f} s on average: {max(kept, default=0):,} of these workers are kept busy")
     conclude("search_cluster", facts, found, [], quick=arguments.quick)
 

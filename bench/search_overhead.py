@@ -11,7 +11,6 @@ import json
 import os
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -74,8 +73,8 @@ CANDIDATES_PER_S = 300
 class Answering(Simulated):
     """An engine that answers at once, and notes at each job what the parts have taken so far."""
 
-    spent: Counter[str] = field(default_factory=Counter)
-    noted: list[Counter[str]] = field(default_factory=list)
+    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PARTS, 0.0))
+    noted: list[dict[str, float]] = field(default_factory=list)
 
     def submit(self, job: Job) -> None:
         """Note, then answer."""
@@ -84,7 +83,7 @@ class Answering(Simulated):
 
 
 @contextmanager
-def parts_timed(spent: Counter[str]) -> Iterator[None]:
+def parts_timed(spent: dict[str, float]) -> Iterator[None]:
     """Adds to `spent` the seconds that each of PARTS takes."""
 
     def timed(part: str, call: Callable[..., Any]) -> Callable[..., Any]:

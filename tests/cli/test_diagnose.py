@@ -24,8 +24,9 @@ def test_a_short_training_says_so_in_its_last_lines_and_when_diagnosed(
     assert (found["run"], found["healthy"]) == (run, False)
     assert [finding["disease"] for finding in found["findings"]] == ["still improving"]
     assert {"disease", "epoch", "says", "advice", "severity"} == set(found["findings"][0])
-    assert main(["diagnose", run]) == 0
+    assert main(["diagnose", run, "--csv", str(tmp_path / "found.csv")]) == 0
     assert "still improving, epoch 2" in capsys.readouterr().out
+    assert '"try --set epochs=10' in (tmp_path / "found.csv").read_text()
 
 
 def test_a_training_that_broke_down_can_be_diagnosed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

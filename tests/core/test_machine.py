@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pennyweight.core.install import install_command
 from pennyweight.core.machine import Memory, _within, cores, extras, free_disk_bytes, may_write, memory, tools
 
 
@@ -33,6 +34,12 @@ def test_extras_are_those_of_the_package_with_the_command_that_installs_each() -
     assert found[""].missing == ()
     assert found["hub"].mend == "pip install -e '.[hub]'"
     assert "pytest" not in found["test"].missing
+
+
+def test_an_extra_is_installed_from_the_checkout_where_there_is_one_else_by_name(tmp_path: Path) -> None:
+    assert install_command("hub", tmp_path) == "pip install 'pennyweight[hub]'"
+    (tmp_path / "pyproject.toml").touch()
+    assert install_command("hub", tmp_path) == "pip install -e '.[hub]'"
 
 
 @pytest.mark.parametrize("tool", tools(), ids=lambda tool: tool.name)

@@ -28,6 +28,13 @@ def save(folder: Path, **arrays: object) -> Path:
     return path
 
 
+def test_images_of_one_class_are_refused_with_what_helps(tmp_path: Path) -> None:
+    np.savez(tmp_path / "set.npz", images=IMAGES, labels=np.zeros(len(IMAGES), int))
+    with pytest.raises(DataError, match="all images have one class") as caught:
+        read_npz(tmp_path / "set.npz")
+    assert caught.value.hint == "add images of another class"
+
+
 def test_a_test_part_is_sealed_as_it_is(tmp_path: Path) -> None:
     images = read_npz(save(tmp_path, images=IMAGES, labels=LABELS, test_images=IMAGES[:4], test_labels=LABELS[:4]))
     assert images.name == "mine"

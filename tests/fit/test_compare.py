@@ -19,6 +19,7 @@ from scipy.stats import binomtest
 
 from pennyweight.core.errors import DataError, RunError
 from pennyweight.core.run import ASKED, SETTINGS, Run
+from pennyweight.core.version import VERSION
 from pennyweight.data.digits import read_digits
 from pennyweight.data.images import LabelledImages
 from pennyweight.fit.compare import SIGNIFICANT, Difference, compare, mcnemar
@@ -178,6 +179,17 @@ def test_a_broken_run_is_left_out_with_its_reason_and_the_others_stay(damage: st
     assert note.startswith(f"{runs[0]} was left out: ")
     with pytest.raises(RunError, match=reason):
         compare(runs[:1], device="cpu")
+
+
+def test_a_run_of_another_version_is_compared_and_told(runs: list[Path]) -> None:
+    folder = Run.open(runs[0])
+    settings, results, weights = folder.read(SETTINGS), folder.read("results.json"), folder.weights()
+    (runs[0] / "results.json").unlink()
+    (runs[0] / SETTINGS).write_text(json.dumps(settings | {"pennyweight": "0.0.7"}))
+    folder.finish(weights, results, {name: folder.checksum(name) for name in ASKED})
+    found = compare(runs, device="cpu")
+    assert len(found.runs) == len(runs)
+    assert f"{runs[0]}: it was made by version 0.0.7, this is {VERSION}" in found.notes
 
 
 def test_a_broken_evaluation_is_left_out_and_told_and_its_run_stays(runs: list[Path]) -> None:

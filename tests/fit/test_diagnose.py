@@ -134,6 +134,18 @@ def test_one_epoch_that_learned_something_is_too_short() -> None:
     assert diseases(curve([1.2], [0.8], [0.6])) == ["still improving"]
 
 
+def test_a_loss_that_the_last_third_halved_is_too_short() -> None:
+    assert diseases(curve([1.0, 0.32, 0.14], [0.8, 0.3, 0.2], [0.7, 0.9, 0.95])) == ["still improving"]
+
+
+def test_validation_at_chance_while_training_is_learned_asks_for_a_look_at_the_labels() -> None:
+    rows = curve(FALLING, [2.3 + 0.2 * epoch for epoch in range(EPOCHS)], RISING_ACCURACY, [0.1] * EPOCHS)
+    (finding,) = diagnose_curves(rows, 10)
+    assert finding.disease == "overfitting"
+    assert "may not belong together" in finding.advice[0]
+    assert not any("patience" in advice for advice in finding.advice)
+
+
 def test_a_loss_that_is_no_number_is_told_with_its_epoch() -> None:
     rows = [*HEALTHY[:4], HEALTHY[4] | {"train_loss": math.nan}, *HEALTHY[5:]]
     (finding,) = diagnose_curves(rows, 10)

@@ -157,7 +157,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_checkpoint(
     folder, seen = tmp_path / "run", []
     with pytest.raises(TrainingError, match="learning rate 100") as caught:
         train(digits, mlp, recipe=recipe, out=folder, device="cpu", on_progress=lambda now: seen.append(now.epoch))
-    assert "learning_rate=25" in caught.value.hint
+    assert "learning_rate=0.1" in caught.value.hint
     assert 1 < max(seen) < 49
     assert not Run.open(folder).finished
     checkpoint = (folder / CHECKPOINT).read_bytes()

@@ -35,4 +35,5 @@ def diagnose(
     if csv is not None:
         from pennyweight.report.csv import write_csv
 
-        write_csv(csv, [{**finding.as_json(), "advice": "; ".join(finding.advice)} for finding in found.findings])
+        # What begins with a sign, in the cell or behind a semicolon, would be marked as no formula.
+        write_csv(csv, [{**each.as_json(), "advice": f"try {' | '.join(each.advice)}"} for each in found.findings])

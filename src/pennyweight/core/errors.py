@@ -15,6 +15,8 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from pennyweight.core.install import install_command
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -61,7 +63,7 @@ class MissingExtraError(PennyweightError):
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(
             f"{feature} needs the extra `{extra}`, which is not installed",
-            hint=f"in the project's folder: pip install -e '.[{extra}]'",
+            hint=install_command(extra),
         )
 
 

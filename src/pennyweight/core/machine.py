@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from pennyweight.core.install import install_command
+
 CGROUP = Path("/sys/fs/cgroup")
 """Where Linux tells a container its limits (cgroup v2)."""
 
@@ -105,11 +107,6 @@ def extras() -> tuple[Extra, ...]:
         Extra(name, tuple(each for each in packages if not version_of(each)), install_command(name))
         for name, packages in needed.items()
     )
-
-
-def install_command(extra: str) -> str:
-    """What installs an extra, in the project's folder."""
-    return f"pip install -e '.[{extra}]'" if extra else "pip install -e ."
 
 
 def version_of(package: str) -> str:

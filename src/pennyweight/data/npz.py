@@ -20,6 +20,8 @@ KEYS = ("images", "labels", "test_images", "test_labels", "class_names")
 LIMIT_BYTES = 8 << 30
 """Arrays of more together are refused; zip packs a thousand to one, so that the size of the file bounds nothing."""
 
+ONE_CLASS = "all images have one class; a classifier needs at least two"
+
 Array = npt.NDArray[Any]
 
 
@@ -39,7 +41,8 @@ def read_npz(path: Path) -> LabelledImages:
     if len(shapes) > 1:
         faults.append(f"images of {len(shapes)} sizes: {' and '.join(map(str, sorted(shapes)))}")
     if faults:
-        raise DataError(f"{path}: " + "; ".join(faults), hint=_conversion(arrays, others))
+        hint = "add images of another class" if faults == [ONE_CLASS] else _conversion(arrays, others)
+        raise DataError(f"{path}: " + "; ".join(faults), hint=hint)
     names, label_arrays = _numbered([arrays[f"{prefix}labels"] for prefix in prefixes], arrays.get("class_names"))
     learning = Part(_nhwc(arrays["images"]), label_arrays[0])
     if has_test:
@@ -74,7 +77,7 @@ def _class_faults(arrays: dict[str, Array]) -> list[str]:
     labels = [arrays[key] for key in ("labels", "test_labels") if key in arrays]
     labels = [array for array in labels if array.ndim == 1 and array.dtype.kind in "iuU"]
     if labels and len(np.unique(labels[0])) == 1:
-        faults.append("all images have one class; a classifier needs at least two")
+        faults.append(ONE_CLASS)
     if len({array.dtype.kind == "U" for array in labels}) > 1:
         faults.append("`labels` and `test_labels` must both be numbers or both be texts")
     names = arrays.get("class_names")

@@ -161,8 +161,11 @@ def compare(
         except PennyweightError as error:
             reason = str(error).removeprefix(f"{folder}: ")
             hint = f"; {error.hint}" if error.hint else ""
-            look.notes.append(f"{folder} was left out: {reason}{_other_version(folder)}{hint}")
+            version = f" ({made})" if (made := _other_version(folder)) else ""
+            look.notes.append(f"{folder} was left out: {reason}{version}{hint}")
         else:
+            if made := _other_version(folder):
+                look.notes.append(f"{folder}: {made}")
             compared.append(run)
             answers += answered
     if not compared:
@@ -346,9 +349,9 @@ def _differences(answers: Sequence[_Answers]) -> Iterator[Difference]:
 
 
 def _other_version(folder: Path) -> str:
-    """What may explain why a run cannot be read."""
+    """Which other version made a run; nothing where this one did."""
     try:
         made_by = Run(folder).read(SETTINGS).get("pennyweight")
     except RunError:
         return ""
-    return "" if made_by == VERSION else f" (it was made by version {made_by}, this is {VERSION})"
+    return "" if made_by == VERSION else f"it was made by version {made_by}, this is {VERSION}"

@@ -56,12 +56,15 @@ RISE, GAP = 0.05, 0.1
 """Overfitting: the validation loss ends so many ln k above its lowest while the training loss went on falling; or the
 skill on validation images ends so far below that on training images."""
 
+STRANGE = "look at pictures with their labels: validation is at chance, so they may not belong together"
+
 LEARNED_SKILL = 0.4
 """A network that has not come so far has nothing learned by heart, and cannot tell wrong labels from its own errors."""
 
-FALL = 0.2
-"""A training still improves if its last third brought at least this share of all that the loss fell since guessing.
-A steady fall would bring a third; one that is long enough gets a tenth from its learning rate's fall to zero."""
+FALL, HALF = 0.2, 0.5
+"""A training still improves if its last third brought at least this share of all that the loss fell since guessing, or
+took this share of the loss. A steady fall would bring a third; one that is long enough gets a tenth from its learning
+rate's fall to zero."""
 
 UNDERFITTED_SKILL = 0.7
 """A network underfits if, with nothing more to come, it has not gone this share of the way on its training images."""
@@ -302,6 +305,7 @@ def _overfitting(curve: _Curve, recipe: Recipe) -> Finding | None:
     gap = skill - validation_skill
     if skill < LEARNED_SKILL or _louder_than_gap(curve) or (not rises and (gap < GAP or validation_loss <= loss)):
         return None
+    strange = validation_skill <= DEAD_SKILL
     accuracies = (
         f"accuracy ends at {curve.accuracy(skill):.2%} on training and {curve.accuracy(validation_skill):.2%} on "
         "validation images"
@@ -314,6 +318,9 @@ def _overfitting(curve: _Curve, recipe: Recipe) -> Finding | None:
         )
         if validation_skill >= curve.validation_skill[best]:
             says += "; right answers are not fewer, wrong ones are given with more confidence"
+    elif strange:
+        since = next(index for index in range(last) if curve.skill[index] >= LEARNED_SKILL)
+        says = f"{accuracies}: nothing that is learned by heart carries over"
     else:
         narrow = (index for index in range(last) if curve.skill[index] - curve.validation_skill[index] < GAP)
         since = min(max(narrow, default=-1) + 1, last - 1)
@@ -322,7 +329,8 @@ def _overfitting(curve: _Curve, recipe: Recipe) -> Finding | None:
         "overfitting",
         curve.epochs[since],
         says,
-        "" if recipe.patience or not rises else f"--set patience={max(3, len(curve.epochs) // 10)}",
+        STRANGE if strange else "",
+        "" if recipe.patience or not rises or strange else f"--set patience={max(3, len(curve.epochs) // 10)}",
         "--set shift=1 --set rotate=8" if not (recipe.shift or recipe.rotate or recipe.crop < 1) else "",
         f"--set weight_decay={min(0.1, max(5e-4, 4 * recipe.weight_decay)):.3g} --set label_smoothing=0.1",
         "more images, or a smaller network",
@@ -335,7 +343,11 @@ def _still_improving(curve: _Curve, recipe: Recipe) -> Finding | None:
     loss = fmean(curve.loss[-curve.end :])
     was = fmean(curve.loss[max(0, before - curve.end) : before]) if before else curve.guessing
     brought, fallen = was - loss, max(curve.guessing, curve.loss[0]) - loss
-    if brought < FALL * fallen or fallen <= (1 - DEAD_LOSS) * curve.guessing or loss < RISE * curve.guessing:
+    if (
+        brought < min(FALL * fallen, HALF * was)
+        or fallen <= (1 - DEAD_LOSS) * curve.guessing
+        or loss < RISE * curve.guessing
+    ):
         return None
     if before and curve.validation_loss and curve.validation_loss[-1] >= curve.validation_loss[before - 1]:
         return None

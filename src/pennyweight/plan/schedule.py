@@ -114,7 +114,7 @@ class Schedule:
     trade: Sequence[str]
     full_epochs: Callable[[Trial], int]
     points: int | None = None
-    _known: dict[Point, int] = field(default_factory=dict, repr=False)
+    _rungs: dict[tuple[Point, int], int] = field(default_factory=dict, repr=False)
 
     def next(self, trials: Sequence[Trial], *, screening: bool, seconds_left: float) -> Training | None:
         """The next training, None where nothing is left to do in `seconds_left`, or until a running one has ended."""
@@ -130,15 +130,13 @@ class Schedule:
 
     def rung(self, trial: Trial) -> int:
         """The rung on which a trial was trained: the highest whose epochs it had."""
-        full = self._full_epochs_of(trial)
-        reached = [rung for rung in range(len(self.ladder.shares)) if trial.epochs >= self.ladder.epochs(rung, full)]
-        return max(reached, default=0)
-
-    def _full_epochs_of(self, trial: Trial) -> int:
-        """What `full_epochs` says, asked once for each point: a long search asks it of all its trials each time."""
-        if trial.point not in self._known:
-            self._known[trial.point] = self.full_epochs(trial)
-        return self._known[trial.point]
+        known = trial.point, trial.epochs
+        if known not in self._rungs:
+            full = self.full_epochs(trial)
+            rungs = range(len(self.ladder.shares))
+            reached = [rung for rung in rungs if trial.epochs >= self.ladder.epochs(rung, full)]
+            self._rungs[known] = max(reached, default=0)
+        return self._rungs[known]
 
     def _promotion(self, trials: Sequence[Trial]) -> Training | None:
         """The best network that may go on to the next rung but one from the top, which full trainings are for.
@@ -152,7 +150,7 @@ class Schedule:
             here = [trial for trial, reached in zip(done, rungs, strict=True) if reached == rung]
             for trial in ranked(here, self.trade, len(here) // FACTOR):
                 if last[trial.point] == trial.number:
-                    epochs = self.ladder.epochs(rung + 1, self._full_epochs_of(trial))
+                    epochs = self.ladder.epochs(rung + 1, self.full_epochs(trial))
                     return Training("screening", rung + 1, trial, epochs)
         return None
 

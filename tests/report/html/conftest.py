@@ -86,7 +86,7 @@ class Folders:
     def search(
         self, name: str = "search", trials: int = 4, *, class_names: Sequence[str] = tuple("0123456789")
     ) -> Path:
-        """A search whose last training won."""
+        """A search whose last training won; after it another was stopped and one failed."""
         entries = []
         for place in range(1, trials + 1):
             network = f"pooled-resnet:width={4 * place}"
@@ -111,8 +111,23 @@ class Folders:
                     "price_usd": 0.1,
                     "epochs": 8,
                     "seconds": 1.5,
+                    "number": place - 1,
+                    "choice": {
+                        "network": "pooled-resnet",
+                        "pooled-resnet.width": 4 * place,
+                        "recipe.learning_rate": 0.01 * (1 + place % 3),
+                    },
+                    "state": "done",
+                    "purpose": "full",
+                    "why": "",
+                    "ended_s": 1.5 * place,
+                    "seed": 0,
+                    "accuracies": [row(epoch, 8)["validation_accuracy"] for epoch in range(1, 9)],
                 }
             )
+        begun = entries[0] | {"validation_accuracy": None, "validation_interval": None, "validation_n": None}
+        stopped = {"state": "stopped", "why": "it could not reach the front any more", "accuracies": [0.3, 0.4]}
+        failed = {"state": "failed", "why": "the loss became nan", "accuracies": []}
         facts = {
             "source": "digits",
             "budget": {"flash_bytes": 16384, "ram_bytes": 2048, "minutes": 2.0},
@@ -121,6 +136,12 @@ class Folders:
             "feasible": 15,
             "minutes": 1.9,
             "trials": entries,
+            "unfinished": [
+                begun | {"run": f"elsewhere/trial-{number:02}", "number": number} | ended
+                for number, ended in ((trials, stopped), (trials + 1, failed))
+            ],
+            "trade": ["macs", "flash_bytes"],
+            "over_seeds": {"mean": 0.871, "deviation": 0.0123, "seeds": 3},
             "front": [entries[0], entries[-1]],
             "winner": entries[-1],
             "notes": ["the winner was chosen on the validation part"],

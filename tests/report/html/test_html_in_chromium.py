@@ -230,6 +230,27 @@ def test_the_page_is_readable_without_scripts(report: Path, opened: Callable[...
     assert it.page.get_by_text("What was possible").first.is_visible()
 
 
+def test_figures_are_printed_as_wide_as_the_paper(report: Path, opened: Callable[..., Opened]) -> None:
+    it = opened(report, viewport={"width": 1280, "height": 800})
+    it.all_drawn()
+    widths = "[...document.querySelectorAll('.plot .main-svg:first-child')].map((each) => each.clientWidth)"
+    assert min(it.page.evaluate(widths)) < 400
+    it.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    it.page.wait_for_function(f"{widths}.every((width) => width === 704)")
+    it.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    it.page.wait_for_function(f"Math.min(...{widths}) < 400")
+
+
+def test_a_table_of_long_names_shows_a_figure_on_a_phone(folders: Folders, opened: Callable[..., Opened]) -> None:
+    run = folders.run(class_names=folders.hostile)
+    folders.evaluate(run)
+    it = opened(write_report([run]), **PHONE)
+    found = it.page.evaluate("""[...document.querySelectorAll("section > .scroll tbody")].map((body) =>
+        [...body.rows[0].cells].find((cell) => cell.className === "number").getBoundingClientRect().right)""")
+    assert len(found) >= 2
+    assert max(found) <= 360
+
+
 def test_print_is_light_whatever_the_screen_is(report: Path, opened: Callable[..., Opened]) -> None:
     it = opened(report, color_scheme="dark")
     it.all_drawn()

@@ -79,7 +79,57 @@ def test_a_search_shows_its_front_and_its_winner_wherever_it_was_moved_to(folder
     assert "15 of 44 networks fit the budget" in text
     assert "pooled-resnet:width=16 reaches 88.50 %" in text
     assert "WCH CH32V003" in text
-    assert "4 trainings of up to 8 epochs" in text
+    assert "5 trainings of up to 8 epochs; 1 stopped before the end" in text
+    assert "Over 3 seeds" in text
+    assert "87.10 % ± 1.23" in text
+
+
+def test_what_did_not_end_stands_in_the_table_of_a_search_with_its_reason(folders: Folders) -> None:
+    text = told(folders.search())
+    assert "2 trainings ended before the time" in text
+    assert "stopped: it could not reach the front any more" in text
+    assert "failed: the loss became nan" in text
+
+
+def test_a_search_of_few_networks_says_that_they_are_too_few_to_tell_what_mattered(folders: Folders) -> None:
+    text = told(folders.search())
+    assert "What mattered" in text
+    assert "is told from 20 networks on; these are 4" in text
+    assert "Dropout alone" not in text
+
+
+def test_the_front_is_drawn_against_the_traded_costs_first_with_the_test_part_beside(folders: Folders) -> None:
+    search = folders.search()
+    path = search / "search.json"
+    facts = json.loads(path.read_bytes())
+    facts["trade"] = ["ram_bytes"]
+    facts["trials"][-1] |= {"test_accuracy": 0.85, "n": 360}
+    write_json(path, facts)
+    page = write_report([search]).read_text(encoding="utf-8")
+    drawings = json.loads(re.findall(r'id="figures">(.*?)</script>', page, flags=re.DOTALL)[0])
+    planes = [name for name in drawings if name.startswith("p0-front/")]
+    assert planes == [f"p0-front/{word}" for word in ("RAM", "MACs", "flash", "parameters")]
+    for plane in planes:
+        test = next(trace for trace in drawings[plane]["data"] if trace["name"] == "test")
+        assert test["y"] == [85.0]
+        assert test["error_y"]["array"][0] > 0
+
+
+def test_a_hostile_choice_and_reason_stay_text(folders: Folders) -> None:
+    search = folders.search()
+    path = search / "search.json"
+    facts = json.loads(path.read_bytes())
+    for place, entry in enumerate(facts["trials"] + facts["unfinished"]):
+        hostile = folders.hostile[place % len(folders.hostile)]
+        entry |= {"network": hostile, "why": hostile, "purpose": hostile}
+        entry["choice"] = {"network": hostile, hostile: hostile, "recipe.x": hostile}
+    write_json(path, facts)
+    page = write_report([search]).read_text(encoding="utf-8")
+    found = Elements(page).found
+    assert [tag for tag, _ in found].count("script") == 3
+    assert not [tag for tag, attributes in found if any(name.startswith("on") for name in attributes)]
+    assert "\x1b" not in page
+    assert "\u202e" not in page
 
 
 def test_what_is_called_ram_is_what_a_budget_limits(folders: Folders) -> None:

@@ -8,6 +8,7 @@ with a large network of each family, and then takes smaller ones, evenly by thei
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from random import Random
 
@@ -67,10 +68,10 @@ class Front(Sampler):
 
 def _opening(candidates: Candidates, trials: Sequence[Trial], tried: Container[Point], rng: Random) -> Point | None:
     """The largest network that fits of a family that has no trial yet; then smaller ones, until each has SPREAD."""
-    counts = {family: sum(trial.point.family == family for trial in trials) for family in candidates.space.networks}
+    counts = Counter(trial.point.family for trial in trials)
     for round_ in range(SPREAD):
-        for family, count in counts.items():
-            if count > round_:
+        for family in candidates.space.networks:
+            if counts[family] > round_:
                 continue
             drawn = dict.fromkeys(candidates.space.draw(rng, family) for _ in range(LARGEST_OF))
             found = [each for point in drawn if point not in tried and (each := candidates.fitting(point))]

@@ -17,13 +17,12 @@ from pennyweight.report.html.figure import (
     Table,
     accuracy_cell,
     drawing,
-    in_percent,
     label,
     name_in_sentence,
     words,
 )
 from pennyweight.report.html.importance import NETWORKS_MIN, ask_forest, importance_figure
-from pennyweight.report.html.pairs import dropout_pairs, pairs_finding, pairs_table
+from pennyweight.report.html.pairs import dropout_pairs, pairs_table
 from pennyweight.report.html.section import Section
 from pennyweight.report.html.tried import NETWORK, Parameter, first_trainings, parameters
 
@@ -34,6 +33,12 @@ FAMILIES_DRAWN = 8
 
 NAMED = 6
 """Values that are written along an axis at most."""
+
+VALUES_MAX = 8
+"""Numbers with more values than these lie on a scale, fewer in rooms of their own."""
+
+WIDE = 8
+"""A scale that spans such a factor is logarithmic."""
 
 SLOT = 0.62
 """Of the room of a value, the share over which the lines through it are spread, from the worst to the best."""
@@ -65,7 +70,6 @@ def choices_section(key: str, search: SearchFacts) -> Section | None:
                     f"choices in any way that {len(first)} networks show.")
             )  # fmt: skip
     if pairs := dropout_pairs(search.trials):
-        gaps.append(Gap(pairs_finding(pairs)))
         tables.append(pairs_table(pairs))
     return Section(
         f"{key}-mattered",
@@ -141,18 +145,17 @@ def _lines(ranked: Sequence[Trial], tried: Sequence[Parameter]) -> Drawing:
     step = math.ceil(len(ranked) / LINES_DRAWN)
     drawn = list(range(len(ranked)))[::-1][::step][::-1]
     shares = [_share(trial) for trial in ranked]
-    rows = [_Row(each.title, each, _spread(each)) for each in tried]
     low, high = min(shares), max(shares)
-    accuracy = [(share - low) / (high - low) if high > low else 0.5 for share in shares]
-    bottom = len(rows)
+    rows = [_along(each) for each in tried]
+    rows.append([(share - low) / (high - low) if high > low else 0.5 for share in shares])
+    bottom = len(tried)
     traces: list[Drawing] = []
     for quarter, (name, colour) in enumerate(QUARTERS):
         own = [place for place in drawn if 4 * place // len(ranked) == quarter]
         points: list[tuple[float | None, float | None, str]] = []
         for place in own:
-            text = f"{label(ranked[place].network, 48)}<br>{label(ranked[place].settings or '', 80)}<br>{_told(ranked[place])}"
-            points += [(row.places[place], depth, text) for depth, row in enumerate(rows)]
-            points += [(accuracy[place], bottom, text), (None, None, "")]
+            points += [(row[place], depth, _hover(ranked[place])) for depth, row in enumerate(rows)]
+            points.append((None, None, ""))
         if points:
             traces.append(
                 {
@@ -167,26 +170,82 @@ def _lines(ranked: Sequence[Trial], tried: Sequence[Parameter]) -> Drawing:
                     "hovertemplate": "%{text}<extra></extra>",
                 }
             )
-    ticks = [(place, depth, text) for depth, row in enumerate(rows) for place, text in _named(row.parameter)]
-    ticks += [(0.0, bottom, f"{100 * low:.2f} %"), (1.0, bottom, f"{100 * high:.2f} %")] if high > low else []
-    traces.append(
-        {
-            "type": "scatter",
-            "mode": "text",
-            "x": [place for place, _, _ in ticks],
-            "y": [depth - 0.17 for _, depth, _ in ticks],
-            "text": [label(text, 12) for _, _, text in ticks],
-            "textposition": ["top right" if x < 0.02 else "top left" if x > 0.98 else "top center" for x, _, _ in ticks],
-            "textfont": {"size": 11, "color": "var(--ink)"},
-            "hoverinfo": "skip",
-        }
-    )
+    traces += [
+        _texts(
+            [(place, depth - 0.17, text) for depth, each in enumerate(tried) for place, text in _named(each)], "top"
+        ),
+        _texts([(each, bottom + 0.17, f"{100 * share:.2f} %") for each, share in _ends(low, high)], "bottom"),
+    ]
     y = {
         "tickmode": "array",
         "tickvals": list(range(bottom + 1)),
-        "ticktext": [*(label(row.title, 16) for row in rows), "accuracy"],
-        "range": [bottom + 0.25, -0.6],
+        "ticktext": [*(label(each.title, 16) for each in tried), "accuracy"],
+        "range": [bottom + 0.6, -0.6],
         "zeroline": False,
     }
     x = {"range": [-0.02, 1.02], "showgrid": False, "showticklabels": False, "zeroline": False}
     return drawing(traces, x, y)
+
+
+def _ends(low: float, high: float) -> list[tuple[float, float]]:
+    """The ends of the accuracies, with their places."""
+    return [(0.0, low), (1.0, high)] if high > low else [(0.5, low)]
+
+
+def _texts(texts: Sequence[tuple[float, float, str]], side: str) -> Drawing:
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": [x for x, _, _ in texts],
+        "y": [y for _, y, _ in texts],
+        "text": [label(text, 12) for _, _, text in texts],
+        "textposition": [f"{side} {'right' if x < 0.02 else 'left' if x > 0.98 else 'center'}" for x, _, _ in texts],
+        "textfont": {"size": 11, "color": "var(--ink)"},
+        "hoverinfo": "skip",
+    }
+
+
+def _along(parameter: Parameter) -> list[float | None]:
+    """The place of each trial on the parameter's axis, in [0, 1]; those of one value side by side, the best last."""
+    if _is_scale(parameter):
+        return [None if value is None else _on_scale(parameter, float(value)) for value in parameter.values]
+    count, ranks = len(parameter.order), parameter.ranks
+    alike = [ranks.count(rank) for rank in range(count + 1)]
+    seen = [0] * (count + 1)
+    places: list[float | None] = []
+    for rank in ranks:
+        seen[rank] += 1
+        within = SLOT * ((seen[rank] - 0.5) / alike[rank] - 0.5)
+        places.append((rank - 0.5 + within) / count if rank else None)
+    return places
+
+
+def _named(parameter: Parameter) -> list[tuple[float, str]]:
+    """The values that are written along the axis, with their places."""
+    order = parameter.order
+    if _is_scale(parameter):
+        middle = order[len(order) // 2]
+        return [(_on_scale(parameter, float(value)), in_words(value)) for value in (order[0], middle, order[-1])]
+    step = math.ceil(len(order) / NAMED)
+    return [((place + 0.5) / len(order), in_words(order[place])) for place in range(0, len(order), step)]
+
+
+def _is_scale(parameter: Parameter) -> bool:
+    """Whether its axis is one of numbers, not of single values."""
+    return parameter.is_number and len(parameter.order) > VALUES_MAX
+
+
+def _on_scale(parameter: Parameter, value: float) -> float:
+    low, high = float(parameter.order[0]), float(parameter.order[-1])
+    if low > 0 and high > WIDE * low:
+        low, high, value = math.log(low), math.log(high), math.log(value)
+    return (value - low) / (high - low)
+
+
+def _hover(trial: Trial) -> str:
+    lines = [
+        f"<b>{label(trial.network, 48)}</b>",
+        label(trial.settings, 80),
+        f"validation {label(trial.validation, 80)}",
+    ]
+    return "<br>".join(line for line in lines if line)

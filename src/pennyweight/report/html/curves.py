@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 from pennyweight.core.text import visible
@@ -11,6 +12,8 @@ from pennyweight.report.html.facts import Gap, RunFacts, SearchFacts, Trial, amo
 from pennyweight.report.html.figure import (
     BLUE,
     GREEN,
+    ORANGE,
+    PURPLE,
     QUIET,
     Figure,
     Key,
@@ -23,13 +26,13 @@ from pennyweight.report.html.figure import (
     shortened,
     words,
 )
-from pennyweight.report.html.front import groups
+from pennyweight.report.html.front import ended_cell, groups
 from pennyweight.report.html.section import Section
 
 
 def curves_section(key: str, run: RunFacts, search: SearchFacts | None) -> Section:
     figures = curve_figures(f"{key}-curves", run)
-    courses = courses_figure(f"{key}-courses", search.trials, search.courses) if search else None
+    courses = courses_figure(f"{key}-courses", [*search.trials, *search.unfinished]) if search else None
     gaps = []
     if not figures:
         gaps.append(Gap(f"There are no curves{f': {run.obstacle}' if run.obstacle else ' in this run'}."))
@@ -59,60 +62,101 @@ def curves_section(key: str, run: RunFacts, search: SearchFacts | None) -> Secti
     )
 
 
-def courses_figure(key: str, trials: Sequence[Trial], courses: Mapping[str, list[float | None]]) -> Figure | None:
+STOPPED, FAILED = Key("stopped", ORANGE, "✕"), Key("failed", PURPLE, "✕")
+
+
+def courses_figure(key: str, trials: Sequence[Trial]) -> Figure | None:
     """The validation accuracy of every training, epoch by epoch; None where there are not two courses."""
-    drawn = [trial for trial in trials if len(known(courses.get(trial.run, ()))) > 1]
-    if len(drawn) < 2:
+    drawn = [trial for trial in trials if known(trial.accuracies)]
+    longest = max((len(trial.accuracies) for trial in drawn), default=0)
+    if len(drawn) < 2 or longest < 2:
         return None
-    traces, rows = [], []
-    for found, trials_of in groups(drawn):
-        course = [point for trial in trials_of for point in (*enumerate(courses[trial.run], start=1), (None, None))]
-        if not course:
-            continue
-        named = found.sign != "○"
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": [epoch for epoch, _ in course],
-                "y": [percent(value) for _, value in course],
-                "line": {"color": found.colour, "width": {"○": 1, "●": 1.75, "★": 2.5}[found.sign]},
-                "opacity": 1 if named else 0.6,
-            }
-            | ({"hovertemplate": "%{text}<br>epoch %{x}: %{y:.2f} %<extra></extra>", "text": _along(trials_of, courses)}
-               if named else {"hoverinfo": "skip"})
-        )  # fmt: skip
+    marks = [(mark, [trial for trial in drawn if trial.state == mark.name]) for mark in (STOPPED, FAILED)]
+    marks = [(mark, marked) for mark, marked in marks if marked]
+    found = [(group, trials_of) for group, trials_of in groups(drawn) if trials_of]
+    cut = "".join(f"; {len(marked)} {mark.name} before the end" for mark, marked in marks)
+    return Figure(
+        key=key,
+        title=f"{len(drawn)} trainings of up to {longest:,} epochs{cut}",
+        about="The accuracy on the validation part after each epoch. Short trainings choose who is trained fully; a "
+        "cross marks one that ended before its time, and the table says why."
+        if marks
+        else "The accuracy on the validation part after each epoch. Short trainings choose who is trained fully.",
+        drawings={
+            "": drawing(
+                [*(_course(group, trials_of) for group, trials_of in found), *(_ends(*mark) for mark in marks)],
+                {"title": {"text": "epoch"}, "showgrid": False},
+                {},
+            )
+        },
+        table=_courses_table(drawn),
+        height_px=340,
+        above="validation accuracy, %",
+        keys=(*(Key(group.name, group.colour) for group, _ in found), *(mark for mark, _ in marks)),
+    )
+
+
+def _course(group: Key, trials: Sequence[Trial]) -> dict[str, Any]:
+    """The courses of one group as one line with gaps; a training of one epoch is a point."""
+    points = [
+        (epoch, share, f"{label(trial.network, 48)}<br>{label(trial.settings, 80)}")
+        for trial in trials
+        for epoch, share in (*enumerate(trial.accuracies, start=1), (None, None))
+    ]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": [epoch for epoch, _, _ in points],
+        "y": [percent(share) for _, share, _ in points],
+        "line": {"color": group.colour, "width": {"○": 1, "●": 1.75, "★": 2.5}[group.sign]},
+        "marker": {"size": 4},
+        "opacity": 0.6 if group.sign == "○" else 1,
+        "text": [text for _, _, text in points],
+        "hovertemplate": "%{text}<br>epoch %{x}: %{y:.2f} %<extra></extra>",
+    }
+
+
+def _ends(mark: Key, trials: Sequence[Trial]) -> dict[str, Any]:
+    """A cross at the last epoch of each of the trials, with the reason."""
+    ends = [
+        next(
+            (epoch, share) for epoch, share in reversed(list(enumerate(trial.accuracies, start=1))) if share is not None
+        )
+        for trial in trials
+    ]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [epoch for epoch, _ in ends],
+        "y": [percent(share) for _, share in ends],
+        "marker": {"symbol": "x", "size": 8, "color": mark.colour},
+        "text": [f"{label(trial.network, 48)}<br>{mark.name}: {_folded(trial.why)}" for trial in trials],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def _folded(text: str) -> str:
+    """A reason in lines that fit beside a point."""
+    return "<br>".join(label(line, 60) for line in wrap(visible(text), 44)[:4])
+
+
+def _courses_table(drawn: Sequence[Trial]) -> Table:
+    rows = []
     for trial in sorted(drawn, key=lambda trial: (-trial.is_winner, -trial.on_front)):
-        values = known(courses[trial.run])
+        values = known(trial.accuracies)
         rows.append(
             (
                 words(trial.network, 48),
                 words(trial.run, 32),
-                figure_cell(len(courses[trial.run])),
+                figure_cell(len(trial.accuracies)),
                 figure_cell(100 * values[-1], ".2f"),
                 figure_cell(100 * max(values), ".2f"),
+                ended_cell(trial),
             )
         )
-    longest = max(len(courses[trial.run]) for trial in drawn)
-    return Figure(
-        key=key,
-        title=f"{len(drawn)} trainings of up to {longest:,} epochs",
-        about="The accuracy on the validation part after each epoch. Short trainings choose who is trained fully.",
-        drawings={"": drawing(traces, {"title": {"text": "epoch"}, "showgrid": False}, {})},
-        table=Table(
-            "The course of every training",
-            ("network", "run", "epochs", "last, %", "best, %"),
-            tuple(rows),
-        ),
-        height_px=340,
-        above="validation accuracy, %",
-        keys=tuple(Key(key_of.name, key_of.colour) for key_of, trials_of in groups(drawn) if trials_of),
+    return Table(
+        "The course of every training", ("network", "run", "epochs", "last, %", "best, %", "ended"), tuple(rows)
     )
-
-
-def _along(trials: Sequence[Trial], courses: Mapping[str, list[float | None]]) -> list[str]:
-    """The network's name for every point of its course, and for the gap after it."""
-    return [label(trial.network, 48) for trial in trials for _ in range(len(courses[trial.run]) + 1)]
 
 
 def curve_figures(key: str, run: RunFacts) -> list[Figure]:

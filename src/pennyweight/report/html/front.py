@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from pennyweight.core.text import visible
-from pennyweight.core.units import format_bytes, format_count, format_milliseconds
+from pennyweight.core.units import counted, format_bytes, format_count, format_milliseconds
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.report.html.facts import COSTS, Gap, SearchFacts, Trial
 from pennyweight.report.html.figure import (
@@ -66,12 +66,15 @@ def front_figure(key: str, trials: Sequence[Trial], trade: Sequence[str] = ()) -
     placed = [trial for trial in trials if trial.validation]
     if not placed:
         return None
+    floor, top = _range(placed)
+    below = sum(_validation(trial) < floor for trial in placed)
     drawings: dict[str, Drawing] = {}
     for name in sorted(COSTS, key=lambda name: name not in trade):
         word, title, scale = AXES[name]
         costs = {trial.run: cost / scale for trial in placed if (cost := trial.costs.get(name)) is not None}
         if costs:
             drawings[word] = _plane([trial for trial in placed if trial.run in costs], costs, title)
+            drawings[word]["layout"]["yaxis"]["range"] = [percent(floor), percent(top)]
     if not drawings:
         return None
     tested = any(trial.test for trial in placed)
@@ -80,7 +83,12 @@ def front_figure(key: str, trials: Sequence[Trial], trade: Sequence[str] = ()) -
         title=_front_finding(placed),
         about="Each point is a training, its whisker the 95 % interval of its accuracy on the validation part"
         + (", and beside it that on the test part, which was opened after the choice" if tested else "")
-        + ". Up and to the left is better. Of one on the front no other is as good on every axis and better on one.",
+        + ". Up and to the left is better. Of one on the front no other is as good on every axis and better on one."
+        + (
+            f" {counted(below, 'training')} that answered worse {'lies' if below == 1 else 'lie'} below."
+            if below
+            else ""
+        ),
         drawings=drawings,
         table=trials_table(trials),
         height_px=400,
@@ -89,6 +97,26 @@ def front_figure(key: str, trials: Sequence[Trial], trade: Sequence[str] = ()) -
         keys=(*(key for key, trials in groups(placed) if trials), *([TEST] if tested else [])),
         is_open=True,
     )
+
+
+ROOM = 2.5
+"""Of the room that the front and its whiskers take up, how much there is for all."""
+
+
+def _range(placed: Sequence[Trial]) -> tuple[float, float]:
+    """The accuracies that are drawn: those of the front in full, and of the others what is not far below."""
+    shown = [share.interval for trial in placed for share in (trial.validation, trial.test) if share]
+    lowest, top = min(low for low, _ in shown), max(high for _, high in shown)
+    front = [
+        share.interval[0]
+        for trial in placed
+        if trial.on_front or trial.is_winner
+        for share in (trial.validation, trial.test)
+        if share
+    ]
+    floor = max(lowest, top - ROOM * (top - min(front, default=lowest)))
+    margin = 0.04 * (top - floor)
+    return floor - margin, top + margin
 
 
 def _front_finding(placed: Sequence[Trial]) -> str:
@@ -139,8 +167,8 @@ def _plane(placed: Sequence[Trial], costs: Mapping[str, float], title: str) -> D
         shares = [trial.validation for trial in trials if trial.validation]
         if shares:
             marker = {"symbol": symbol, "size": size, "color": colour, "line": {"width": 1.5, "color": colour}}
-            x = [costs[trial.run] for trial in trials]
-            traces.append(_points(name, x, shares, marker, opacity, [_hover(trial) for trial in trials]))
+            at = [costs[trial.run] for trial in trials]
+            traces.append(_points(name, at, shares, marker, opacity, [_hover(trial) for trial in trials]))
     values = list(costs.values())
     wide = min(values) > 0 and max(values) > 8 * min(values)
     tested = [trial for trial in placed if trial.test]
@@ -249,6 +277,10 @@ def trials_table(trials: Sequence[Trial]) -> Table:
 
 
 def _searched(trial: Trial) -> tuple[Cell, ...]:
-    """What only a search tells of a training; the last cell says why it ended before its time."""
-    ended = trial.state if trial.state == "done" else f"{trial.state}: {trial.why}"
-    return words(trial.settings or "–", 80), words(trial.purpose, 20), figure_cell(trial.seed), words(ended, 160)
+    """What only a search tells of a training."""
+    return words(trial.settings or "–", 80), words(trial.purpose, 20), figure_cell(trial.seed), ended_cell(trial)
+
+
+def ended_cell(trial: Trial) -> Cell:
+    """How a training ended, and why if it was before its time."""
+    return words(": ".join(part for part in (trial.state, trial.why) if part), 160)

@@ -50,7 +50,9 @@ def hypervolume_figure(key: str, trials: Sequence[Trial], trade: Sequence[str]) 
         title=_finding(times, grown),
         about="The share that the front has won of the box of all accuracies and of the costs that were trained, each "
         "in its logarithm (hypervolume, in all traded costs at once): it grows with each network that nothing beats.",
-        drawings={"": drawing([trace], {"title": {"text": f"{'minutes' if minutes else 'seconds'} of the search"}}, {})},
+        drawings={
+            "": drawing([trace], {"title": {"text": f"{'minutes' if minutes else 'seconds'} of the search"}}, {})
+        },
         table=Table(
             "When the front grew",
             ("after, s", "hypervolume, %", "network", "run"),

@@ -77,7 +77,9 @@ def ask_forest(trials: Sequence[Trial], tried: Sequence[Parameter]) -> Forest:
     worse = shuffled - error[:, None]
     mean, half = worse.mean(axis=0), Z_95 * worse.std(axis=0, ddof=1) / np.sqrt(n)
     found = [
-        Importance(parameter, float(mean[column]), float(mean[column] - half[column]), float(mean[column] + half[column]))
+        Importance(
+            parameter, float(mean[column]), float(mean[column] - half[column]), float(mean[column] + half[column])
+        )
         for column, parameter in enumerate(tried)
     ]
     found.sort(key=lambda each: -each.worse)
@@ -144,7 +146,6 @@ def importance_figure(key: str, forest: Forest) -> Figure:
             ),
         ),
         height_px=90 + 30 * len(found),
-        width="half",
     )
 
 

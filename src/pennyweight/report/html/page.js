@@ -48,6 +48,7 @@
     }
     const drawing = figures[`${plot.dataset.figure}/${plot.dataset.choice}`];
     const { data, layout } = coloured(drawing, getComputedStyle(document.documentElement));
+    layout.width = plot.clientWidth;
     await plotly.react(plot, data, layout, { displayModeBar: false, responsive: true, showTips: false });
     plot.dataset.drawn = plot.dataset.choice;
   }

@@ -27,6 +27,7 @@ from pennyweight.core.version import VERSION
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.report.html.answers import answers_section, photos_sections
 from pennyweight.report.html.beside import beside_chapter, names_of
+from pennyweight.report.html.choices import choices_section
 from pennyweight.report.html.curves import curves_section
 from pennyweight.report.html.data import data_section
 from pennyweight.report.html.facts import RunFacts, SearchFacts, read
@@ -147,6 +148,8 @@ def _chapter(key: str, subject: RunFacts | SearchFacts) -> Chapter:
     if isinstance(subject, RunFacts):
         return Chapter(_title(subject), [summary_section(key, subject, None), *_about(key, subject, None)])
     sections = [summary_section(key, subject.winner, subject), front_section(key, subject)]
+    if mattered := choices_section(key, subject):
+        sections.append(mattered)
     if subject.winner is not None:
         sections += _about(key, subject.winner, subject)
     return Chapter(_title(subject), sections)

@@ -71,7 +71,7 @@ def pairs_table(pairs: Sequence[Pair]) -> Table:
     """The pairs, those that dropout helped most on top."""
     ranked = sorted(pairs, key=lambda pair: -pair.difference)
     return Table(
-        caption="With dropout and without: pairs that differ in nothing else",
+        caption=_finding(pairs),
         heads=("network", "chosen besides", "dropout", "without, %", "with, %", "points", "low", "high", "epochs"),
         rows=tuple(
             (
@@ -88,17 +88,18 @@ def pairs_table(pairs: Sequence[Pair]) -> Table:
     )
 
 
-def pairs_finding(pairs: Sequence[Pair]) -> str:
-    """What dropout did on average, in a sentence."""
-    mean = 100 * fmean(pair.difference for pair in pairs)
-    told = f"With dropout these networks answer {abs(mean):.2f} points {'better' if mean > 0 else 'worse'} on validation"
-    if len(pairs) == 1:
-        low, high = (100 * end for end in pairs[0].interval)
-        return f"{told} (one pair, 95 % interval {low:+.2f} … {high:+.2f})."
+def _finding(pairs: Sequence[Pair]) -> str:
+    """What dropout did on average; the interval is that of Student's t over pairs, of one pair its own."""
     from scipy.stats import t
 
-    half = float(t.ppf(0.975, len(pairs) - 1)) * 100 * stdev(pair.difference for pair in pairs) / math.sqrt(len(pairs))
+    mean = fmean(pair.difference for pair in pairs)
+    low, high = pairs[0].interval
+    if len(pairs) > 1:
+        half = float(t.ppf(0.975, len(pairs) - 1)) * stdev(pair.difference for pair in pairs) / math.sqrt(len(pairs))
+        low, high = mean - half, mean + half
+    who = f"{len(pairs)} networks" if len(pairs) > 1 else "one network"
+    how = "better" if mean >= 0 else "worse"
     return (
-        f"{told} on average of {len(pairs)} pairs (95 % interval {mean - half:+.2f} … {mean + half:+.2f}, Student's t "
-        "over pairs)."
+        f"Dropout alone made {who} {100 * abs(mean):.2f} points {how} on average "
+        f"(95 % interval {100 * low:+.2f} … {100 * high:+.2f})".replace("-", "−")
     )

@@ -7,7 +7,14 @@ import math
 from pennyweight.core.board import Board
 from pennyweight.core.errors import UsageError
 from pennyweight.core.text import command, visible
-from pennyweight.core.units import format_bytes, format_count, format_milliseconds, format_minutes, format_price
+from pennyweight.core.units import (
+    counted,
+    format_bytes,
+    format_count,
+    format_milliseconds,
+    format_minutes,
+    format_price,
+)
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.curves import diagnose_curves
 from pennyweight.fit.recipe import Recipe
@@ -19,10 +26,12 @@ from pennyweight.report.html.section import Fact, Remark, Section
 def summary_section(key: str, run: RunFacts | None, search: SearchFacts | None) -> Section:
     lead, gaps = "", [*(search.gaps if search else ())]
     if search is not None:
-        tried = len({trial.network for trial in search.trials})
+        tried = len({(trial.network, trial.settings) for trial in search.trials})
         parts = [f"{tried:,} networks were tried in {len(search.trials):,} trainings"]
         if search.minutes is not None:
             parts[0] += f" and {format_minutes(search.minutes)}"
+        if search.unfinished:
+            parts.append(f"{counted(len(search.unfinished), 'training')} ended before the time, as the table says")
         if search.feasible is not None and search.considered is not None:
             parts.insert(0, f"{search.feasible:,} of {search.considered:,} networks fit the budget")
         if search.budget:
@@ -33,7 +42,7 @@ def summary_section(key: str, run: RunFacts | None, search: SearchFacts | None) 
     gaps += run.gaps
     winner = search.best if search else None
     facts = [Fact("Winner" if search else "Network", shortened(visible(run.network), 60), visible(run.folder))]
-    facts += _accuracies(run, winner)
+    facts += _accuracies(run, winner, search.over_seeds if search else None)
     facts += _price_tag(run, search.board if search else None)
     kept = own_accuracy(run, winner)
     if kept is None and run.openings:
@@ -57,10 +66,14 @@ def own_accuracy(run: RunFacts, winner: Trial | None) -> Accuracy | None:
     return run.accuracy("test") or (winner.test if winner else None)
 
 
-def _accuracies(run: RunFacts, winner: Trial | None) -> list[Fact]:
+def _accuracies(run: RunFacts, winner: Trial | None, over_seeds: tuple[float, float, int] | None) -> list[Fact]:
     facts = []
     if test := own_accuracy(run, winner):
         facts.append(Fact("Test accuracy", in_percent(test), interval(test)))
+    if over_seeds:
+        mean, deviation, seeds = over_seeds
+        remark = "mean and standard deviation of the test accuracy"
+        facts.append(Fact(f"Over {seeds} seeds", f"{100 * mean:.2f} % ± {100 * deviation:.2f}", remark))
     if run.validation:
         facts.append(Fact("Validation accuracy", in_percent(run.validation), interval(run.validation)))
     elif run.results is not None:

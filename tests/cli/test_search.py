@@ -1,0 +1,151 @@
+"""`pennyweight search` on the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from pennyweight.__main__ import main
+from pennyweight.plan.coordinator import SearchProgress
+from pennyweight.plan.search import search
+from pennyweight.plan.space import Space, shipped_spaces
+
+SPACE = """
+[networks.mlp]
+hidden = ["4", "8", "16"]
+
+[recipe]
+epochs = [3]
+"""
+
+pytestmark = pytest.mark.usefixtures("hasty_clock")
+
+
+class Searched(NamedTuple):
+    """A search as its caller saw it."""
+
+    folder: Path
+    space: Path
+    out: str
+    err: str
+    rows: list[dict[str, str]]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What it printed."""
+        facts: dict[str, Any] = json.loads(self.out)
+        return facts
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
+    """Three networks on a ladder of two rungs."""
+    home = tmp_path_factory.mktemp("cli-search")
+    space, folder, table = home / "space.toml", home / "out", home / "table.csv"
+    space.write_text(SPACE, encoding="utf-8")
+    out, err = io.StringIO(), io.StringIO()
+    words = ["digits", "--networks", "3", "--rungs", "2", "--space", str(space), "--out", str(folder)]
+    with redirect_stdout(out), redirect_stderr(err):
+        assert main(["search", *words, "--json", "--csv", str(table)]) == 0
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    return Searched(folder, space, out.getvalue(), err.getvalue(), rows)
+
+
+def test_json_is_one_object_and_all_else_goes_to_stderr(searched: Searched) -> None:
+    assert searched.facts["source"] == "digits"
+    assert searched.facts["winner"]["test_accuracy"] > 0.1
+    assert f"search in {searched.folder}" in searched.err
+    assert f"report: {searched.folder / 'report.html'}" in searched.err
+    assert (searched.folder / "report.html").is_file()
+
+
+def test_it_ends_after_so_many_networks(searched: Searched) -> None:
+    choices = {json.dumps(trial["choice"]) for trial in searched.facts["trials"]}
+    assert len(choices) == 3
+
+
+def test_the_csv_has_all_trials(searched: Searched) -> None:
+    facts = searched.facts
+    told = {str(trial["number"]): trial for trial in facts["trials"] + facts["unfinished"]}
+    assert {row["number"] for row in searched.rows} == told.keys()
+    assert len(searched.rows) == len(told)
+    assert {row["network"] for row in searched.rows} == {trial["network"] for trial in told.values()}
+    assert {row["state"] for row in searched.rows} <= {"done", "stopped", "failed"}
+    assert {"purpose", "validation_interval_low", "macs", "seed", "epochs"} <= searched.rows[0].keys()
+
+
+@pytest.mark.parametrize("name", shipped_spaces())
+def test_the_space_that_is_shown_is_taken_back(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", "--space", name, "--show-space"]) == 0
+    shown = capsys.readouterr().out
+    (tmp_path / "mine.toml").write_text(shown, encoding="utf-8")
+    assert Space.named(str(tmp_path / "mine.toml")) == Space.named(name)
+    assert main(["search", "--space", str(tmp_path / "mine.toml"), "--show-space"]) == 0
+    assert capsys.readouterr().out == shown
+
+
+def test_a_search_that_was_broken_off_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def break_off(progress: SearchProgress) -> None:
+        if len(progress.trials) == 2:
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        search("digits", space=Space.from_toml(SPACE), points=3, rungs=2, out=folder, on_progress=break_off)
+    assert main(["search", "--resume", str(folder), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert len({json.dumps(trial["choice"]) for trial in facts["trials"]}) == 3
+    assert facts["winner"]["test_accuracy"] is not None
+    assert main(["search", "--resume", str(folder)]) == 1
+    assert "this search has ended" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "a search to --resume"),
+        (["digits", "--resume", "FOLDER"], "a search to --resume"),
+        (["digits", "--trade", "macs,colour"], "colour"),
+        (["digits", "--trade", "latency"], "--board"),
+        (["digits", "--sampler", "front2"], "front"),
+        (["digits", "--engine", "steam"], "processes"),
+        (["digits", "--engine", "here", "--workers", "2"], "one worker"),
+        (["digits", "--ray-address", "ray://x", "--engine", "here"], "no use for the address"),
+        (["digits", "--space", "defualt"], "--show-space"),
+        (["digits", "--space", "[networks.mpl]"], "mlp"),
+        (["digits", "--space", "[networks.mlp]\nhiden = ['8']"], "hidden"),
+        (["digits", "--space", "[networks.mlp]\n[recipe]\nlearning_rate = []"], "its list is empty"),
+        (["digits", "--sampler", "grid", "--space", "[networks.resnet8]\nwidth = {low = 3, high = 5}"], "ranges"),
+        (["digits", "--networks", "0"], "networks"),
+        (["digits", "--rungs", "9"], "rungs"),
+        (["digits", "--storage", "abacus://here"], "abacus"),
+    ],
+)
+def test_what_is_not_known_or_does_not_go_together_is_a_fault_of_usage(
+    words: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if "--space" in words and "[" in words[-1]:
+        Path("mine.toml").write_text(words[-1], encoding="utf-8")
+        words = [*words[:-1], "mine.toml"]
+    assert main(["search", *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "error: " in err
+    assert says in err
+
+
+def test_a_folder_that_is_no_search_is_not_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", "--resume", str(tmp_path)]) == 1
+    assert "is not a search" in capsys.readouterr().err
