@@ -29,7 +29,7 @@ from pennyweight.fit.defaults import default_recipe
 from pennyweight.fit.diagnose import Diagnosis, diagnose
 
 WRITTEN_ON = (0, 1)
-JUDGED_ON = range(400, 403)
+JUDGED_ON = range(500, 503)
 
 IMAGES, TEST_IMAGES = 3_000, 1_000
 """How many images of a large set are taken."""

@@ -20,7 +20,7 @@ from pennyweight.data.digits import read_digits
 from pennyweight.data.images import LabelledImages, Part
 from pennyweight.fit.curves import SEVERITIES, curve_rows, diagnose_curves
 from pennyweight.fit.defaults import default_recipe
-from pennyweight.fit.diagnose import Diagnosis, diagnose, label_noise, leak_matters
+from pennyweight.fit.diagnose import Diagnosis, diagnose, label_noise, leak_matters, least_noise
 from pennyweight.fit.recipe import Recipe
 from pennyweight.fit.train import train
 from pennyweight.net.zoo import build_network
@@ -390,6 +390,12 @@ def test_a_training_that_broke_down_is_diverged_with_its_epoch(everything: Label
     found = diagnose(tmp_path / "run", everything)
     assert (leading(found), found.findings[0].epoch) == ("diverged", 1)
     assert found.findings[0].advice[0] == "--set learning_rate=0.1"
+
+
+def test_the_least_noise_that_is_told_falls_with_the_images_and_is_told_of_that_many() -> None:
+    shares = [least_noise(images, 10) for images in (60, 288, 2_000, 20_000)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[1] > 0.1 > shares[2] > 0.05
 
 
 def test_wrong_labels_are_label_noise(everything: LabelledImages, tmp_path: Path) -> None:

@@ -45,6 +45,9 @@ NOISE_SHARE, NOISE_FLATNESS = 0.05, 1 / 3
 third of the ranks behind the answer and in the last third surely (97.5 %) less than the second lie in the last: wrong
 labels lie in both alike, while those that a weak network gets wrong become fewer from rank to rank."""
 
+SMALL_NOISE = 0.1
+"""Where no less than this would be told, a reader is told so."""
+
 CONSTANT_SHARE, CONSTANT_IMAGES = 0.5, 5
 """A class is constant if this share of its images, and at least so many, are one and the same picture."""
 
@@ -259,6 +262,12 @@ def _in_answers(out: Tensor, validation: Part, class_names: Sequence[str], notes
         return []
     noise = label_noise(out, labels)
     if noise is None:
+        least = least_noise(len(validation), len(class_names))
+        if least > SMALL_NOISE:
+            notes.append(
+                f"wrong labels, if there are any, would be told from about {least:.0%} of them on, as "
+                f"{len(validation):,} images were held out; with more it would be from {NOISE_SHARE:.0%} on"
+            )
         return []
     low, share, high = noise
     return [
@@ -271,6 +280,18 @@ def _in_answers(out: Tensor, validation: Part, class_names: Sequence[str], notes
             "--set label_smoothing=0.1 --set patience=5, so that wrong labels are not learned by heart",
         )
     ]
+
+
+def least_noise(images: int, classes: int) -> float:
+    """The least share of wrong labels that `label_noise` tells, as a rule, of so many images and classes.
+
+    That is what as many labels in the last third of the ranks stand for as lift the interval's lower end to
+    NOISE_SHARE.
+    """
+    sure = (images + 1) // 2
+    scale = (classes - 1) / max(1, (classes - 1) // 3)
+    told = (last for last in range(sure + 1) if scale * Accuracy(last, sure).interval[0] > NOISE_SHARE)
+    return min(1.0, scale * next(told, sure) / sure)
 
 
 def label_noise(out: Tensor, labels: Tensor) -> tuple[float, float, float] | None:
