@@ -44,6 +44,7 @@ def made(number: int, accuracy: float | None, epochs: int = 3, macs: float = 1.0
         trial = replace(
             trial, state="done", validation=Accuracy(right, 1000), accuracies=curve, seconds=1.0 * epochs, ended_s=1.0
         )
+    trial = replace(trial, rung={3: 0, 9: 1, FULL: 2}.get(epochs, 0))
     return replace(trial, **more)  # type: ignore[arg-type]
 
 
@@ -85,6 +86,13 @@ def test_the_best_third_of_a_rung_goes_on_to_the_next_one_with_three_times_the_e
     assert following.epochs == 9
     gone_on = [*trials, replace(made(3, None, 9), point=trials[1].point)]
     assert schedule().next(gone_on, screening=True, seconds_left=math.inf) == Training("screening", 0)
+
+
+def test_a_network_that_was_stopped_on_a_higher_rung_is_not_promoted_again() -> None:
+    trials = [made(0, 0.5), made(1, 0.9), made(2, 0.7)]
+    stopped = replace(made(3, None, 6), point=trials[1].point, state="stopped", rung=1)
+    following = schedule().next([*trials, stopped], screening=True, seconds_left=math.inf)
+    assert following == Training("screening", 0)
 
 
 def test_with_so_many_points_as_were_asked_for_full_trainings_follow() -> None:

@@ -155,22 +155,22 @@ class Coordinator:
     def _trial(self, asked: Training, sampler: Sampler) -> Trial | None:
         """The next trial as it is asked for; None where the sampler has no new point."""
         number = len(self.trials)
-        if asked.trial is not None:
-            base = asked.trial
-            return Trial(
-                number,
-                base.point,
-                base.network,
-                base.costs,
-                asked.epochs or base.epochs,
-                f"trial-{number:04}",
-                asked.purpose,
-                self.plan.seed if asked.seed is None else asked.seed,
-                self.clock.spent_s,
-            )
-        rng = Random(f"{self.plan.seed}/{number}")
-        found = next_candidate(sampler, self.candidates, self.plan.trade, list(self.trials.values()), rng)
-        return None if found is None else self._new(found)
+        if asked.trial is None:
+            rng = Random(f"{self.plan.seed}/{number}")
+            found = next_candidate(sampler, self.candidates, self.plan.trade, list(self.trials.values()), rng)
+            return None if found is None else self._new(found)
+        return Trial(
+            number,
+            asked.trial.point,
+            asked.trial.network,
+            asked.trial.costs,
+            epochs=asked.epochs or asked.trial.epochs,
+            run=f"trial-{number:04}",
+            purpose=asked.purpose,
+            rung=asked.rung,
+            seed=self.plan.seed if asked.seed is None else asked.seed,
+            began_s=self.clock.spent_s,
+        )
 
     def _new(self, found: Candidate) -> Trial:
         """The first trial of a network, on the lowest rung."""
@@ -182,10 +182,10 @@ class Coordinator:
             found.point,
             found.graph.text,
             costs,
-            ladder.epochs(0, self._recipe(found).epochs),
-            f"trial-{number:04}",
-            "screening" if self.plan.rungs > 1 else "full",
-            self.plan.seed,
+            epochs=ladder.epochs(0, self._recipe(found).epochs),
+            run=f"trial-{number:04}",
+            purpose="screening" if self.plan.rungs > 1 else "full",
+            seed=self.plan.seed,
             began_s=self.clock.spent_s,
         )
 
@@ -252,7 +252,8 @@ class Coordinator:
 
     def _hard_left(self) -> float:
         """Seconds until a training is stopped: a little longer where without it there would be no answer at all."""
-        grace = 0.0 if standing(list(self.trials.values())) else GRACE * self.clock.seconds
+        answered = any(trial.state == "done" for trial in self.trials.values())
+        grace = 0.0 if answered else GRACE * self.clock.seconds
         return self.clock.left_s() + grace
 
     def _out_of_time(self, *, hard: bool = False) -> bool:

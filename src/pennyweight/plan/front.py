@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+BLOCK = 64
+"""Points that are compared at once with all that are kept."""
+
 
 def front(points: Sequence[Sequence[float]]) -> list[int]:
     """Indices of the points that no other one dominates, in order; on every axis less is better.
@@ -13,11 +18,21 @@ def front(points: Sequence[Sequence[float]]) -> list[int]:
     >>> front([(1, 5), (2, 2), (3, 3), (5, 1)])
     [0, 1, 3]
     """
+    order = sorted(range(len(points)), key=lambda index: tuple(points[index]))  # none dominates one before it
+    columns = np.array([points[index] for index in order], dtype=float).T
     kept: list[int] = []
-    for index in sorted(range(len(points)), key=lambda index: tuple(points[index])):  # none dominates one before it
-        if not any(dominates(points[other], points[index]) for other in kept):
-            kept.append(index)
-    return sorted(kept)
+    for start in range(0, len(order), BLOCK):
+        block = range(start, min(start + BLOCK, len(order)))
+        rivals = [*kept, *block]
+        worse = np.zeros((len(rivals), len(block)), bool)
+        better = worse.copy()
+        for column in columns:
+            theirs, own = column[rivals][:, None], column[start : start + BLOCK]
+            worse |= theirs > own
+            better |= theirs < own
+        beaten = np.any(better & ~worse, axis=0)
+        kept += [block[place] for place in np.flatnonzero(~beaten)]
+    return sorted(order[place] for place in kept)
 
 
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pennyweight.plan.front import dominates, front
-from pennyweight.plan.space import Point
 from pennyweight.plan.trial import Purpose, Trial, standing
 
 FACTOR = 3
@@ -106,15 +105,13 @@ class Training:
 class Schedule:
     """Says what comes next. `full_epochs` tells of a trial's network how many epochs a full training of it has.
 
-    `points` is how many points are screened at most, None as many as there is time for; `full_max` how many networks
-    are trained fully after screening, None likewise.
+    `points` is how many points are screened at most, None as many as there is time for.
     """
 
     ladder: Ladder
     trade: Sequence[str]
     full_epochs: Callable[[Trial], int]
     points: int | None = None
-    _rungs: dict[tuple[Point, int], int] = field(default_factory=dict, repr=False)
 
     def next(self, trials: Sequence[Trial], *, screening: bool, seconds_left: float) -> Training | None:
         """The next training, None where nothing is left to do in `seconds_left`, or until a running one has ended."""
@@ -128,26 +125,15 @@ class Schedule:
                 return None
         return self._full(trials, seconds_left)
 
-    def rung(self, trial: Trial) -> int:
-        """The rung on which a trial was trained: the highest whose epochs it had."""
-        known = trial.point, trial.epochs
-        if known not in self._rungs:
-            full = self.full_epochs(trial)
-            rungs = range(len(self.ladder.shares))
-            reached = [rung for rung in rungs if trial.epochs >= self.ladder.epochs(rung, full)]
-            self._rungs[known] = max(reached, default=0)
-        return self._rungs[known]
-
     def _promotion(self, trials: Sequence[Trial]) -> Training | None:
         """The best network that may go on to the next rung but one from the top, which full trainings are for.
 
         It goes on from its last trial alone: one that was stopped or failed on a higher rung is not tried there again.
         """
         done = [trial for trial in trials if trial.purpose == "screening" and trial.state == "done"]
-        rungs = [self.rung(trial) for trial in done]
         last = {trial.point: trial.number for trial in trials}
         for rung in reversed(range(len(self.ladder.shares) - 2)):
-            here = [trial for trial, reached in zip(done, rungs, strict=True) if reached == rung]
+            here = [trial for trial in done if trial.rung == rung]
             for trial in ranked(here, self.trade, len(here) // FACTOR):
                 if last[trial.point] == trial.number:
                     epochs = self.ladder.epochs(rung + 1, self.full_epochs(trial))

@@ -150,9 +150,9 @@ def search(
             "considered": candidates.considered,
             "feasible": candidates.feasible,
         }
+        journal = Journal.create(folder, facts["study"], space, plan.trade, facts, storage)
         with writing(folder / SEARCH) as path:
             write_json(path, facts | {"trials": [], "notes": []})
-        journal = Journal.create(folder, facts["study"], space, plan.trade, facts, storage)
         if on_begin is not None:
             on_begin(folder, _chosen(plan, candidates, workers))
         return Coordinator(folder, images, plan, candidates, fitting[0], journal, clock, pace, on_progress).run(

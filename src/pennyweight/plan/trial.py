@@ -22,9 +22,10 @@ Purpose = Literal["screening", "full", "repeat"]
 class Trial:
     """A training. It ends as `done`, `stopped` (it could not reach the Front any more, or time was over) or `failed`.
 
-    `network` is the canonical text, `costs` holds COSTS in int8, `run` is its folder within the search's. `accuracies`
-    on validation are one an epoch, `validation` the figure of the weights that were kept. `began_s` and `ended_s` are
-    seconds of the search, `why` tells in words what ended it before its time. `seed` is that of its recipe.
+    `network` is the canonical text, `costs` holds COSTS in int8, `run` is its folder within the search's, `rung` how
+    high it stands on the ladder. `accuracies` on validation are one an epoch, `validation` the figure of the weights
+    that were kept. `began_s` and `ended_s` are seconds of the search, `why` tells in words what ended it before its
+    time. `seed` is that of its recipe.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Trial:
     epochs: int
     run: str
     purpose: Purpose = "screening"
+    rung: int = 0
     seed: int = 0
     began_s: float = 0.0
     state: State = "running"

@@ -69,7 +69,7 @@ def test_what_the_accuracy_follows_from_is_important_and_what_it_does_not_is_not
     assert rate.low > 0.05
     assert shade.low < 0.005
     assert rate.low < rate.worse < rate.high
-    assert importance_figure("key", forest).title.startswith("The learning rate mattered most: ")
+    assert importance_figure("key", forest).title.startswith("Of all choices learning rate mattered most: ")
 
 
 @pytest.mark.parametrize("count", [NETWORKS_MIN, 60])

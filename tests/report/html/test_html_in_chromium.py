@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from pennyweight.core.files import write_json
 from pennyweight.report.html.page import write_report
 
 if TYPE_CHECKING:
@@ -204,6 +206,29 @@ def test_hostile_names_do_no_harm(folders: Folders, opened: Callable[..., Opened
     assert it.page.locator(".plot a, .plot b, main script, main [onerror], main [onload]").count() == 0
     assert it.page.evaluate("document.documentElement.scrollWidth") == 360
     assert "<script>alert(1)" in it.page.locator("#p0-confusion .ytick").first.text_content()
+
+
+def test_the_figures_of_a_search_are_drawn_on_a_phone_whatever_its_choices_are_called(
+    folders: Folders, opened: Callable[..., Opened]
+) -> None:
+    search = folders.search(trials=24)
+    path = search / "search.json"
+    facts = json.loads(path.read_bytes())
+    for place, entry in enumerate(facts["trials"]):
+        entry["choice"] |= {"recipe.dark": folders.hostile[place % len(folders.hostile)], "mlp.dropout": place % 2 / 5}
+        entry["choice"][folders.hostile[place % 2]] = place % 3
+        entry["validation_accuracy"] = 0.5 + 0.2 * (place % 2) + place / 1000
+    write_json(path, facts)
+    it = opened(write_report([search]), color_scheme="dark", **PHONE)
+    it.all_drawn()
+    it.open_tables()
+    for figure in ("front", "hypervolume", "choices", "importance", "courses"):
+        assert it.page.locator(f"#p0-{figure} .main-svg").count() > 0, figure
+    it.page.locator("#p0-choices").scroll_into_view_if_needed()
+    assert it.page.locator("#p0-choices .scatterlayer .js-line").count() >= 24
+    assert it.page.evaluate("document.documentElement.scrollWidth") == 360
+    assert it.page.locator(".plot a, .plot b, main script, main [onerror], main [onload]").count() == 0
+    assert it.complaints == []
 
 
 def test_a_script_that_got_into_the_page_would_not_run(report: Path, opened: Callable[..., Opened]) -> None:

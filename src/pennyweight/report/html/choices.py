@@ -224,8 +224,9 @@ def _named(parameter: Parameter) -> list[tuple[float, str]]:
     """The values that are written along the axis, with their places."""
     order = parameter.order
     if _is_scale(parameter):
-        middle = order[len(order) // 2]
-        return [(_on_scale(parameter, float(value)), in_words(value)) for value in (order[0], middle, order[-1])]
+        low, high = float(order[0]), float(order[-1])
+        middle = math.sqrt(low * high) if _is_wide(low, high) else (low + high) / 2
+        return [(place, f"{value:.3g}") for place, value in ((0.0, low), (0.5, middle), (1.0, high))]
     step = math.ceil(len(order) / NAMED)
     return [((place + 0.5) / len(order), in_words(order[place])) for place in range(0, len(order), step)]
 
@@ -235,9 +236,13 @@ def _is_scale(parameter: Parameter) -> bool:
     return parameter.is_number and len(parameter.order) > VALUES_MAX
 
 
+def _is_wide(low: float, high: float) -> bool:
+    return low > 0 and high > WIDE * low
+
+
 def _on_scale(parameter: Parameter, value: float) -> float:
     low, high = float(parameter.order[0]), float(parameter.order[-1])
-    if low > 0 and high > WIDE * low:
+    if _is_wide(low, high):
         low, high, value = math.log(low), math.log(high), math.log(value)
     return (value - low) / (high - low)
 

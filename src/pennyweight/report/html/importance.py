@@ -154,7 +154,7 @@ def _finding(found: Sequence[Importance]) -> str:
     if not sure:
         return "No choice is known to have mattered"
     name = words(sure[0].parameter.title, 40).text
-    return f"The {name} mattered most: {_told(sure[0])}"
+    return f"Of all choices {name} mattered most: {_told(sure[0])}"
 
 
 def _told(each: Importance) -> str:
