@@ -14,6 +14,7 @@ from pennyweight.plan.front import front
 from pennyweight.plan.schedule import (
     CURVES_MIN,
     FACTOR,
+    FULL_MARGIN,
     REPEATS,
     RUNGS_MAX,
     STEPS_MIN,
@@ -140,7 +141,7 @@ def test_a_full_training_is_as_long_as_there_is_time_for_and_no_longer(seconds: 
     trial = made(0, 0.9, 9)  # a second an epoch
     following = schedule().next([trial], screening=False, seconds_left=seconds)
     if following is None:
-        assert seconds * 0.85 < trial.epochs + 1
+        assert seconds * FULL_MARGIN < trial.epochs + 1
     else:
         assert following.epochs is not None
         assert trial.epochs < following.epochs <= min(seconds, STRETCH * FULL)

@@ -357,6 +357,9 @@ class Coordinator:
                 f"networks were trained for {epochs[0]} to {epochs[-1]} epochs: a shorter training says less "
                 "than the network could; give more --minutes"
             )
+        if any(trial.purpose == "full" and trial.state == "stopped" for trial in trials):
+            more = command("search", "--resume", self.folder, "--minutes", 10)
+            yield f"a full training was stopped, as time was over; {more} gives it more"
         failed = [trial for trial in trials if trial.state == "failed"]
         for trial in failed[:3]:
             yield f"{trial.network} was left out: {trial.why}"

@@ -35,7 +35,7 @@ EPOCHS_SHARE = 1 / 3
 SCREENING_SHARE = 0.5
 """Of the minutes, for the ladder; the rest is for full trainings."""
 
-FULL_MARGIN = 0.85
+FULL_MARGIN = 0.8
 """Of the time that is left, for a full training whose pace is known from a short one."""
 
 STRETCH = 2
