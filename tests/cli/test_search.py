@@ -77,6 +77,7 @@ def test_the_csv_has_all_trials(searched: Searched) -> None:
     assert {row["number"] for row in searched.rows} == told.keys()
     assert len(searched.rows) == len(told)
     assert {row["network"] for row in searched.rows} == {trial["network"] for trial in told.values()}
+    assert {row["choice.mlp.hidden"] for row in searched.rows} == {"4", "8", "16"}
     assert {row["state"] for row in searched.rows} <= {"done", "stopped", "failed"}
     assert {"purpose", "validation_interval_low", "macs", "seed", "epochs"} <= searched.rows[0].keys()
 

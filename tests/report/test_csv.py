@@ -117,3 +117,14 @@ def test_each_table_goes_into_a_file_of_its_own_beside_the_main_one(tmp_path: Pa
     write_tables(tmp_path / "a.csv", [{"x": 1}], confusion=[{"y": 2}], near_copies=[{"z": 3}], none=[])
     assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "a-confusion.csv", "a-near-copies.csv"}
     assert (tmp_path / "a-confusion.csv").read_text().splitlines()[1] == "2"
+
+
+def test_a_choice_has_a_column_for_each_of_its_parameters_and_a_course_is_figures_in_a_row(tmp_path: Path) -> None:
+    rows = [
+        {"choice": {"network": "mlp", "mlp.dropout": 0.2}, "accuracies": [0.5, 0.75]},
+        {"choice": {"network": "resnet8", "resnet8.width": 4}, "accuracies": []},
+    ]
+    write_csv(tmp_path / "a.csv", rows)
+    head, *told = table(tmp_path / "a.csv")
+    assert head == ["choice.network", "choice.mlp.dropout", "accuracies", "choice.resnet8.width"]
+    assert told == [["mlp", "0.2", "0.5 0.75", ""], ["resnet8", "", "", "4"]]

@@ -22,7 +22,8 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Replace the file at `path`, atomically, by a table of the rows in UTF-8; its columns are all keys as they come.
 
     None and numbers that are not finite are empty cells. An interval, and quartiles, are written as two columns,
-    `…_low` and `…_high`, any other sequence as a shape, such as 32x32x3. Every text is between quotation marks.
+    `…_low` and `…_high`, figures in a row as 0.5 0.75, any other sequence as a shape, such as 32x32x3. What is within
+    an object has columns of its own, `choice.network` for instance. Every text is between quotation marks.
     Raises PennyweightError where the file cannot be written.
     """
     flat = [_flat(row) for row in rows]
@@ -69,6 +70,8 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
         match value:
             case None | [_, _] if key.endswith(("interval", "quartiles")):
                 flat[f"{key}_low"], flat[f"{key}_high"] = value or (None, None)
+            case Mapping():
+                flat |= {f"{key}.{name}": each for name, each in value.items()}
             case _:
                 flat[key] = value
     return flat
@@ -81,7 +84,7 @@ def _cell(value: Any) -> str:
         case float():
             return repr(value) if math.isfinite(value) else ""
         case list() | tuple():
-            return _cell("x".join(map(str, value)))
+            return _cell((" " if any(isinstance(each, float) for each in value) else "x").join(map(str, value)))
         case bool() | int():
             return str(value)
         case _:
