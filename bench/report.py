@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,25 @@ from pennyweight.core.files import write_json
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.net.cost import cost
 from pennyweight.net.zoo import build_network
+from pennyweight.plan.found import Entry
+from pennyweight.plan.space import Space
+from pennyweight.plan.trial import COSTS, Trial
 
 SHAPE, CLASSES, LEARNED = (32, 32, 3), 10, 2_000
 TRIALS, IMAGES, EPOCHS, ROUNDS = 200, 50_000, 40, 5
 QUICK_TRIALS, QUICK_IMAGES, QUICK_EPOCHS, QUICK_ROUNDS = 10, 500, 2, 1
 LARGEST_BYTES, LONGEST_S = 8_000_000, 2.0
+
+SPACE = """
+[networks.mlp]
+hidden = ["8", "16", "32", "64", "32-16", "64-32"]
+dropout = [0.0, 0.2, 0.5]
+activation = ["relu", "tanh"]
+[networks.pooled-resnet]
+width = { low = 4, high = 32, log = true }
+[recipe]
+learning_rate = { low = 0.001, high = 0.1, log = true }
+"""
 
 DRAWN = ".plot:not([data-drawn])"
 
@@ -88,39 +103,37 @@ def opened(browser: Browser, page: Path, selector: str, state: Any) -> dict[str,
 
 def search_of(folder: Path, trials: int, images: int, epochs: int) -> Path:
     """A search folder with so many trials, the last one the winner."""
-    draw = np.random.default_rng(0)
-    networks = [f"mlp:hidden={8 + 2 * place}" for place in range(trials)]
-    best = folder / f"trial-{trials:03}"
-    pictures = noise(draw, images)
-    train(pictures, networks[-1], recipe=Recipe(epochs=epochs), out=best, device="cpu")
+    draw, rng, space = np.random.default_rng(0), Random(0), Space.from_toml(SPACE)
+    points = list(dict.fromkeys(space.draw(rng) for _ in range(3 * trials)))[:trials]
+    pictures, best = noise(draw, images), folder / f"trial-{trials - 1:04}"
+    train(pictures, points[-1].network, recipe=Recipe(epochs=epochs), out=best, device="cpu")
     evaluate(best, pictures, part="test", device="cpu")
     entries = []
-    for place, network in enumerate(networks, start=1):
-        run = folder / f"trial-{place:03}"
+    for number, point in enumerate(points):
+        run = folder / f"trial-{number:04}"
         if run != best:
             shutil.copytree(best, run)
-        price, right = cost(build_network(network, SHAPE, CLASSES)), Accuracy(int(draw.integers(2000, 4900)), 5000)
-        entries.append(
-            {
-                "run": str(run),
-                "network": network,
-                "test_accuracy": None,
-                "validation_accuracy": right.share,
-                "validation_interval": list(right.interval),
-                "validation_n": right.n,
-                "parameters": price.parameters,
-                "macs": price.macs,
-                "flash_bytes": price.flash_bytes,
-                "ram_bytes": price.ram_bytes,
-                "peak_ram_bytes": price.peak_ram_bytes,
-                "epochs": epochs,
-                "seconds": 1.0,
-            }
+        graph = build_network(point.network, SHAPE, CLASSES)
+        price, right = cost(graph), Accuracy(int(draw.integers(2000, 4900)), 5000)
+        trial = Trial(
+            number,
+            point,
+            graph.text,
+            {name: getattr(price, name) for name in COSTS},
+            epochs,
+            run.name,
+            began_s=float(number),
+            ended_s=number + 1.0,
+            seconds=1.0,
+            state="done" if number % 10 else "stopped",
+            validation=right if number % 10 else None,
+            accuracies=tuple(right.share * (epoch + 1) / epochs for epoch in range(epochs)),
         )
-    write_json(
-        folder / "search.json",
-        {"source": "noise", "trials": entries, "front": entries[:: trials // 5], "winner": entries[-1], "notes": []},
-    )
+        entries.append(Entry(trial, run, price).as_json())
+    done = [entry for entry in entries if entry["state"] == "done"]
+    told = {"trials": done, "unfinished": [entry for entry in entries if entry not in done], "winner": entries[-1]}
+    facts = {"source": "noise", "front": done[:: max(1, trials // 5)], "trade": ["macs", "flash_bytes", "ram_bytes"]}
+    write_json(folder / "search.json", told | facts | {"notes": []})
     return folder
 
 

@@ -334,3 +334,12 @@ def test_a_folder_that_cannot_be_written_is_a_run_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="file cannot be written"):
         search("digits", Budget(parameters=700, minutes=0.05), out=tmp_path / "file")
+
+
+def test_what_cannot_be_searched_leaves_no_folder(tmp_path: Path) -> None:
+    space = Space.from_toml("[networks.separable]\nwidth = { low = 4, high = 8 }")
+    with pytest.raises(UsageError, match="ranges"):
+        search("digits", Budget(), space=space, sampler="grid", out=tmp_path / "out")
+    with pytest.raises(UsageError, match="storage"):
+        search("digits", Budget(), points=1, storage="nowhere://at/all", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -124,11 +124,11 @@ def search(
     from pennyweight.core.board import find_board
     from pennyweight.core.budget import Budget
     from pennyweight.core.text import command
-    from pennyweight.plan.space import Space
+    from pennyweight.plan.space import Space, space_text
 
     chosen_space = Space.named(space)
     if show_space:
-        typer.echo(chosen_space.text)
+        typer.echo(space_text(space).rstrip())
         return
     if (source is None) == (resume is None):
         raise UsageError("name the images to search with, or a search to --resume", hint="pennyweight search mnist")

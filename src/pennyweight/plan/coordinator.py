@@ -17,6 +17,7 @@ from pennyweight.core.errors import TrainingError
 from pennyweight.core.files import write_json, writing
 from pennyweight.core.run import SEARCH, Run
 from pennyweight.core.text import command
+from pennyweight.core.units import counted
 from pennyweight.data.images import LabelledImages
 from pennyweight.data.source import images_at
 from pennyweight.fit.defaults import default_recipe
@@ -369,6 +370,6 @@ class Coordinator:
         if error is not None:
             stopped = sum("could not reach" in trial.why for trial in trials)
             yield (
-                f"{stopped} trials were stopped early; the accuracy that is foretold at half a training was off by "
-                f"{100 * error:.1f} points on average"
+                f"{counted(stopped, 'training')} stopped early; the accuracy that is foretold at half a training was "
+                f"off by {100 * error:.1f} points on average"
             )

@@ -17,7 +17,7 @@ from typing import Any
 
 from pennyweight.core.board import Board, find_board
 from pennyweight.core.budget import Budget
-from pennyweight.core.errors import DataError, RunError, TrainingError, UsageError, unknown
+from pennyweight.core.errors import DataError, PennyweightError, RunError, TrainingError, UsageError, unknown
 from pennyweight.core.files import held_alone, write_json, writing
 from pennyweight.core.run import SEARCH, fresh_folder
 from pennyweight.core.search_folder import search_facts
@@ -121,6 +121,8 @@ def search(
         device=choose_device(device).type,
         tensorboard=tensorboard,
     )
+    if sampler == "grid":
+        next(space.grid(), None)  # refuses ranges before anything is written
     candidates = Candidates(space, images.input_shape, images.classes, budget, board)
     fitting = candidates.probe(Random(seed))
     _, validation = images.split(default_recipe(fitting[0].graph, images).validation)
@@ -150,7 +152,13 @@ def search(
             "considered": candidates.considered,
             "feasible": candidates.feasible,
         }
-        journal = Journal.create(folder, facts["study"], space, plan.trade, facts, storage)
+        try:
+            journal = Journal.create(folder, facts["study"], space, plan.trade, facts, storage)
+        except PennyweightError:
+            with suppress(OSError):
+                (folder / LOCK).unlink()
+                folder.rmdir()
+            raise
         with writing(folder / SEARCH) as path:
             write_json(path, facts | {"trials": [], "notes": []})
         if on_begin is not None:

@@ -90,14 +90,8 @@ class Space:
     @staticmethod
     def named(name: str) -> Space:
         """The space that ships under `name`, or that of the TOML file at that path. Raises UsageError."""
-        shipped = shipped_spaces()
         try:
-            text = shipped[name] if name in shipped else Path(name).read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:  # a name with a null byte, a file that is no text
-            hint = f"name one of {', '.join(shipped)}, or a file; pennyweight search --show-space prints one to edit"
-            raise UsageError(f"space {name!r} cannot be read: {error}", hint=hint) from error
-        try:
-            return Space.from_toml(text)
+            return Space.from_toml(space_text(name))
         except UsageError as error:
             raise UsageError(f"space {name}: {error}", hint=error.hint) from error
 
@@ -224,6 +218,19 @@ def shipped_spaces() -> dict[str, str]:
     folder = files("pennyweight.plan") / "spaces"
     found = sorted((each for each in folder.iterdir() if each.name.endswith(".toml")), key=lambda each: each.name)
     return {each.name.removesuffix(".toml"): each.read_text(encoding="utf-8") for each in found}
+
+
+def space_text(name: str) -> str:
+    """The TOML of the space that ships under `name`, or of the file at that path, with its comments.
+
+    Raises UsageError where it cannot be read.
+    """
+    shipped = shipped_spaces()
+    try:
+        return shipped[name] if name in shipped else Path(name).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # a name with a null byte, a file that is no text
+        hint = f"name one of {', '.join(shipped)}, or a file; pennyweight search --show-space prints one to edit"
+        raise UsageError(f"{name!r} cannot be read: {error}", hint=hint) from error
 
 
 def _dial_domain(family: str, dial: Dial, told: Any, faults: list[str]) -> Domain | None:
