@@ -12,6 +12,11 @@ from pathlib import Path
 import pytest
 
 
+def hear_ctrl_c() -> None:
+    """A shell that runs the tests in its background has them, and what they start, ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals are another matter there")
 @pytest.mark.parametrize(
     ("out", "told"), [([], "runs/digits-mlp-1"), (["--out", "my run"], "'my run'")], ids=["runs", "out"]
@@ -23,7 +28,9 @@ def test_an_interrupted_training_says_how_to_go_on_with_itself_and_no_other(
     another = tmp_path / "runs" / "another-1" / "checkpoint.safetensors"
     another.parent.mkdir(parents=True)
     another.touch()
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         next(line for line in process.stderr if line.startswith("epoch 1/"))
