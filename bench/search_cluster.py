@@ -151,7 +151,7 @@ def coordinator(folder: Path, images: LabelledImages, sampler: str, *, points: i
     cheapest = candidates.probe(Random(0))[0]
     journal = Journal.create(folder, "bench", space, TRADE, {"space": space.text, "trade": TRADE})
     shapes = {images.input_shape: images}
-    return Coordinator(folder, images, plan, candidates, cheapest, journal, Clock(), Pace(), None, shapes=shapes)
+    return Coordinator(folder, shapes, plan, candidates, cheapest, journal, Clock(), Pace(), None)
 
 
 def simulated(images: LabelledImages, workers: int, sampler: str, cap_s: float) -> dict[str, Any]:

@@ -279,6 +279,32 @@ def test_ctrl_c_once_ends_a_search_with_the_best_so_far_which_can_be_resumed(tmp
     assert [entry.run.name for entry in resumed.trials][:2] == [entry.run.name for entry in result.trials]
 
 
+def test_ctrl_c_before_any_training_is_done_says_how_to_go_on(tmp_path: Path) -> None:
+    def interrupt(progress: SearchProgress) -> None:
+        if progress.running and progress.training is None:
+            signal.raise_signal(signal.SIGINT)
+
+    space = Space.from_toml('[networks.mlp]\nhidden = ["8"]\n[recipe]\nepochs = [2]')
+    with pytest.raises(TrainingError, match="interrupted before any") as told:
+        search("digits", Budget(), space=space, points=1, out=tmp_path / "out", on_progress=interrupt)
+    assert "--resume" in told.value.hint
+    assert resume_search(tmp_path / "out").winner.epochs == 2
+
+
+def test_a_search_of_two_workers_that_was_killed_goes_on_with_one(tmp_path: Path) -> None:
+    def stop(progress: SearchProgress) -> None:
+        if len(progress.running) == 2:
+            raise RuntimeError("killed")
+
+    space = Space.from_toml('[networks.mlp]\nhidden = ["8", "16", "32"]\n[recipe]\nepochs = [2]')
+    with pytest.raises(RuntimeError, match="killed"):
+        search("digits", Budget(), space=space, sampler="grid", workers=2, out=tmp_path / "out", on_progress=stop)
+    resumed = resume_search(tmp_path / "out", workers=1)
+    assert sorted(entry.network for entry in resumed.trials if entry.trial.purpose == "full") == [
+        "mlp:hidden=16", "mlp:hidden=32", "mlp:hidden=8",
+    ]  # fmt: skip
+
+
 def test_ctrl_c_twice_ends_a_search_at_once(tmp_path: Path) -> None:
     def interrupt(progress: SearchProgress) -> None:
         signal.raise_signal(signal.SIGINT)

@@ -9,6 +9,9 @@ from random import Random
 from pennyweight.core.board import Board
 from pennyweight.core.budget import Budget, nearest
 from pennyweight.core.errors import BudgetError, GraphError
+from pennyweight.data.images import LabelledImages
+from pennyweight.fit.defaults import default_recipe
+from pennyweight.fit.recipe import Recipe
 from pennyweight.net.cost import Cost, cost
 from pennyweight.net.graph import Graph
 from pennyweight.net.zoo import build_network
@@ -31,6 +34,10 @@ class Candidate:
         """The shape of the pictures that it takes."""
         height, width, channels = self.graph.input_shape
         return height, width, channels
+
+    def recipe(self, images: LabelledImages) -> Recipe:
+        """The recipe of a full training on `images`: the usual one, changed as the point says."""
+        return default_recipe(self.graph, images).with_changes(self.point.recipe)
 
 
 @dataclass

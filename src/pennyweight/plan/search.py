@@ -25,13 +25,14 @@ from pennyweight.core.text import command
 from pennyweight.core.version import VERSION
 from pennyweight.data.images import LabelledImages
 from pennyweight.data.source import images_at, open_source
-from pennyweight.fit.defaults import default_recipe
 from pennyweight.fit.device import choose_device
 from pennyweight.fit.pace import seconds_per_epoch
 from pennyweight.plan.candidates import Candidate, Candidates
 from pennyweight.plan.clock import Clock
+from pennyweight.plan.conclusion import conclude
 from pennyweight.plan.coordinator import Coordinator, SearchProgress
 from pennyweight.plan.engines import engine_kind
+from pennyweight.plan.engines.base import ImagesByShape
 from pennyweight.plan.found import Search
 from pennyweight.plan.journal import Journal, without_password
 from pennyweight.plan.pace import Pace
@@ -39,6 +40,10 @@ from pennyweight.plan.plan import Plan
 from pennyweight.plan.samplers import find_sampler
 from pennyweight.plan.schedule import FULL_SHARE, SCREENING_SHARE, Ladder
 from pennyweight.plan.space import Space
+from pennyweight.plan.trial import Trial
+
+LOCK = "search.lock"
+"""The file that whoever searches in a folder holds alone."""
 
 MINUTES = 5.0
 """How long a search takes where neither its budget nor a number of points ends it."""
@@ -125,7 +130,7 @@ def search(
         next(space.grid(), None)  # refuses ranges before anything is written
     candidates = Candidates(space, images.input_shape, images.classes, budget, board)
     fitting = candidates.probe(Random(seed))
-    _, validation = images.split(default_recipe(fitting[0].graph, images).validation)
+    _, validation = images.split(fitting[0].recipe(images).validation)
     if not len(validation):
         raise DataError(f"{images.name} has too few images to choose by: none are left for validation")
     clock = Clock(*_time(budget))
@@ -163,9 +168,10 @@ def search(
             write_json(path, facts | {"trials": [], "notes": []})
         if on_begin is not None:
             on_begin(folder, _chosen(plan, candidates, workers))
-        return Coordinator(folder, images, plan, candidates, fitting[0], journal, clock, pace, on_progress).run(
-            workers, engine, ray_address, []
+        coordinator = Coordinator(
+            folder, _shapes(images, space), plan, candidates, fitting[0], journal, clock, pace, on_progress
         )
+        return _run(coordinator, images.name, workers, engine, ray_address, [])
 
 
 def resume_search(
@@ -223,12 +229,40 @@ def resume_search(
         clock = Clock(*_time(budget), offset_s=spent)
         if on_begin is not None:
             on_begin(folder, _chosen(plan, candidates, workers))
-        return Coordinator(folder, images, plan, candidates, fitting[0], journal, clock, Pace(), on_progress).run(
-            workers, engine, ray_address, trials
+        coordinator = Coordinator(
+            folder, _shapes(images, space), plan, candidates, fitting[0], journal, clock, Pace(), on_progress
         )
+        return _run(coordinator, images.name, workers, engine, ray_address, trials)
 
 
-LOCK = "search.lock"
+def _run(
+    coordinator: Coordinator,
+    source: str,
+    workers: int | None,
+    engine: str,
+    address: str | None,
+    trials: Sequence[Trial],
+) -> Search:
+    """The rest of a search, from the `trials` that there are to the file that tells what was found."""
+    ended, folder = coordinator.run(workers, engine, address, trials), coordinator.folder
+    found = conclude(
+        folder,
+        source,
+        coordinator.shapes,
+        coordinator.plan,
+        coordinator.candidates,
+        ended,
+        minutes=coordinator.clock.spent_s / 60,
+        interrupted=coordinator.interrupted,
+    )
+    with writing(folder / SEARCH) as path:
+        write_json(path, coordinator.journal.facts | found.as_json() | {"interrupted": coordinator.interrupted})
+    return found
+
+
+def _shapes(images: LabelledImages, space: Space) -> ImagesByShape:
+    """The images at each input shape that may be chosen."""
+    return {shape: images_at(images, shape) for shape in (images.input_shape, *space.input_shapes)}
 
 
 def _time(budget: Budget) -> tuple[float, float]:
@@ -241,7 +275,7 @@ def _measure(pace: Pace, fitting: Sequence[Candidate], images: LabelledImages, p
     """Measure on this machine how long the cheapest of the candidates and the middle one train."""
     for candidate in (fitting[0], fitting[len(fitting) // 2]):
         own = images_at(images, candidate.input_shape)
-        recipe = default_recipe(candidate.graph, own).with_changes(candidate.point.recipe)
+        recipe = candidate.recipe(own)
         part, _ = own.split(recipe.validation)
         with suppress(TrainingError):
             seconds = seconds_per_epoch(candidate.graph, part, recipe, choose_device(plan.device))
@@ -255,7 +289,7 @@ def _ladder(fitting: Sequence[Candidate], images: LabelledImages, clock: Clock, 
     if seconds is None:
         return Ladder.of(3)
     own = images_at(images, candidate.input_shape)
-    recipe = default_recipe(candidate.graph, own).with_changes(candidate.point.recipe)
+    recipe = candidate.recipe(own)
     full_seconds = min(seconds * recipe.epochs, FULL_SHARE * clock.seconds)
     steps = recipe.epochs * len(own.split(recipe.validation)[0]) // recipe.batch
     return Ladder.within(clock.left_s(SCREENING_SHARE), full_seconds, steps)
