@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from pennyweight.cli.completion import DEVICES, PARTS, SOURCES, join_bash_words, offers
+from pennyweight.cli.completion import (
+    DEVICES,
+    ENGINES,
+    PARTS,
+    SAMPLERS,
+    SOURCES,
+    SPACES,
+    join_bash_words,
+    offers,
+)
 
 
 def words(metavar: str, incomplete: str = "") -> list[str]:
@@ -17,8 +26,12 @@ def words(metavar: str, incomplete: str = "") -> list[str]:
 def test_the_words_are_those_that_the_library_knows() -> None:
     from pennyweight.data import source
     from pennyweight.fit import device, evaluate
+    from pennyweight.plan import engines, samplers, space
 
-    assert (SOURCES, DEVICES, PARTS) == (source.NAMES, device.DEVICES, evaluate.PARTS)
+    assert (SOURCES, PARTS) == (source.NAMES, evaluate.PARTS)
+    assert {*DEVICES} == {"auto", *device.DEVICES}
+    assert (SAMPLERS, ENGINES) == (tuple(samplers.SAMPLERS), engines.ENGINES)
+    assert SPACES == tuple(space.shipped_spaces())
 
 
 def test_boards_networks_devices_and_settings_are_offered() -> None:

@@ -16,6 +16,9 @@ BASH_BREAKS = ("=", ":")
 SOURCES = ("digits", "mnist", "fashion-mnist", "cifar10", "svhn", "cats-vs-dogs")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PARTS = ("test", "validation", "train", "all")
+SAMPLERS = ("front", "random", "grid", "tpe", "nsga2")
+ENGINES = ("auto", "here", "processes", "ray")
+SPACES = ("default", "mnist-grid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +120,19 @@ def _paths(incomplete: str, wanted: Callable[[Path], bool]) -> Iterable[Offer]:
     return (Offer(f"{before}{path.name}{'/' * path.is_dir()}") for path in shown)
 
 
+def _is_space_or_folder(path: Path) -> bool:
+    return path.is_dir() or path.suffix == ".toml"
+
+
 OFFERED: dict[str, Callable[[str], Iterable[Offer]]] = {
     "BOARD": _boards,
     "DEVICE": lambda _: map(Offer, DEVICES),
+    "ENGINE": lambda _: map(Offer, ENGINES),
     "NETWORK": _networks,
     "NAME=VALUE": _settings,
     "PART": lambda _: map(Offer, PARTS),
     "RUN": _runs,
+    "SAMPLER": lambda _: map(Offer, SAMPLERS),
+    "SPACE": lambda incomplete: [*map(Offer, SPACES), *_paths(incomplete, _is_space_or_folder)],
     "SOURCE": _sources,
 }

@@ -54,7 +54,7 @@ def search(
     ] = None,
     space: Annotated[
         str,
-        typer.Option("--space", metavar="NAME|FILE", help="What may be chosen: a space by name, or a TOML of yours."),
+        typer.Option("--space", metavar="SPACE", help="What may be chosen: a space by name, or a TOML of yours."),
     ] = "default",
     show_space: Annotated[
         bool, typer.Option("--show-space", help="Print the space as TOML, to edit and give to --space.")
@@ -63,7 +63,8 @@ def search(
         str, typer.Option("--trade", metavar="COSTS", help="Costs of the front: macs, flash, ram, parameters, latency.")
     ] = "macs,flash,ram",
     sampler: Annotated[
-        str, typer.Option("--sampler", metavar="NAME", help="One of front, tpe, nsga2; random and grid train plainly.")
+        str,
+        typer.Option("--sampler", metavar="SAMPLER", help="One of front, tpe, nsga2; random and grid train plainly."),
     ] = "front",
     training: Annotated[
         str | None,
@@ -89,7 +90,7 @@ def search(
         int | None, typer.Option("--workers", metavar="COUNT", help="Trainings at a time on this machine.", min=1)
     ] = None,
     engine: Annotated[
-        str, typer.Option("--engine", metavar="NAME", help="One of auto, here, processes, ray.")
+        str, typer.Option("--engine", metavar="ENGINE", help="One of auto, here, processes, ray.")
     ] = "auto",
     ray_address: Annotated[
         str | None,
