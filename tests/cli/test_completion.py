@@ -30,8 +30,8 @@ def test_the_words_are_those_that_the_library_knows() -> None:
 
     assert (SOURCES, PARTS) == (source.NAMES, evaluate.PARTS)
     assert {*DEVICES} == {"auto", *device.DEVICES}
-    assert (SAMPLERS, ENGINES) == (tuple(samplers.SAMPLERS), engines.ENGINES)
-    assert SPACES == tuple(space.shipped_spaces())
+    assert (tuple(samplers.SAMPLERS), engines.ENGINES) == (SAMPLERS, ENGINES)
+    assert tuple(space.shipped_spaces()) == SPACES
 
 
 def test_boards_networks_devices_and_settings_are_offered() -> None:
