@@ -57,6 +57,9 @@ TRADE = {
 }
 """What accuracy may be traded against: word -> figure of a Cost."""
 
+LARGE = 3
+"""A large candidate has more MACs than so many quarters of them."""
+
 RESERVE_SHARE, RESERVE_MAX_S = 0.06, 20.0
 """Of the minutes, at most so many seconds, for the evaluation of the Front in the end."""
 
@@ -272,8 +275,8 @@ def _time(budget: Budget) -> tuple[float, float]:
 
 
 def _measure(pace: Pace, fitting: Sequence[Candidate], images: LabelledImages, plan: Plan) -> None:
-    """Measure on this machine how long the cheapest of the candidates and the middle one train."""
-    for candidate in (fitting[0], fitting[len(fitting) // 2]):
+    """Measure on this machine how long the cheapest of the candidates and a large one train."""
+    for candidate in (fitting[0], fitting[LARGE * len(fitting) // 4]):
         own = images_at(images, candidate.input_shape)
         recipe = candidate.recipe(own)
         part, _ = own.split(recipe.validation)
@@ -283,8 +286,8 @@ def _measure(pace: Pace, fitting: Sequence[Candidate], images: LabelledImages, p
 
 
 def _ladder(fitting: Sequence[Candidate], images: LabelledImages, clock: Clock, pace: Pace) -> Ladder:
-    """The ladder that the time asks for, by the middle one of the candidates."""
-    candidate = fitting[len(fitting) // 2]
+    """The ladder that the time asks for, by a large one of the candidates: those are tried first."""
+    candidate = fitting[LARGE * len(fitting) // 4]
     seconds = pace.seconds_per_epoch(candidate.point.family, candidate.cost.macs)
     if seconds is None:
         return Ladder.of(3)
