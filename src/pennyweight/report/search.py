@@ -12,7 +12,7 @@ from rich.text import Text
 from pennyweight.core.text import visible
 from pennyweight.core.units import format_count, format_milliseconds, format_minutes
 from pennyweight.plan.trial import standing
-from pennyweight.report.terminal import and_more, facts, table
+from pennyweight.report.terminal import and_more, facts, short, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 NETWORKS_SHOWN = 10
 """So that all of it fits on one screen, unless the front is larger; every training is in the report, --json, --csv."""
+
+FIGURE_CELLS, EPOCHS_CELLS, LATENCY_CELLS, NAME_CELLS_MIN = 54, 8, 11, 24
+"""What the figures of a line take beside the network's name, which is cut to the rest; the winner's stands below."""
 
 WIDE = 100
 """From so many cells on there is room for latency and epochs."""
@@ -39,7 +42,7 @@ def search_report(search: Search, width: int) -> RenderableType:
             style="dim",
         ),
         Text(),
-        _networks(search, wide=width >= WIDE),
+        _networks(search, width),
         Text(
             "★ winner   ● front: no other is as good on every axis and better on one   ~ estimated",
             style="dim",
@@ -74,11 +77,13 @@ def _ended_early(search: Search) -> dict[str, str]:
     return {"ended early": f"{told}: the report says why"} if told else {}
 
 
-def _networks(search: Search, *, wide: bool) -> Table:
-    front = {entry.run for entry in search.front}
+def _networks(search: Search, width: int) -> Table:
+    front, wide = {entry.run for entry in search.front}, width >= WIDE
+    timed = wide and any(entry.cost.latency_ms is not None for entry in search.trials)
+    name_cells = max(NAME_CELLS_MIN, width - FIGURE_CELLS - wide * EPOCHS_CELLS - timed * LATENCY_CELLS)
     heads = ["test\n%", "valid.\n%", "params\n", "MACs\n", "~flash\nKiB", "~RAM\nKiB"]
     if wide:
-        heads += ["~latency\n", "epochs\n"]
+        heads += [*(["~latency\n"] if timed else []), "epochs\n"]
     made = table("", "\nnetwork", *heads, "", numbers=heads)
     stands = {trial.number for trial in standing([entry.trial for entry in search.trials])}
     shown = [entry for entry in search.trials if entry.trial.number in stands]
@@ -90,7 +95,7 @@ def _networks(search: Search, *, wide: bool) -> Table:
     for entry, choice in zip(listed, chosen, strict=True):
         is_winner, cost = entry.run == search.winner.run, entry.cost
         cells = [
-            visible(entry.network),
+            short(visible(entry.network), name_cells),
             f"{100 * entry.test.share:.2f}" if entry.test else "–",
             f"{100 * entry.validation.share:.2f}",
             format_count(cost.parameters),
@@ -98,8 +103,9 @@ def _networks(search: Search, *, wide: bool) -> Table:
             f"{cost.flash_bytes / 1024:,.2f}",
             f"{cost.ram_bytes / 1024:,.2f}",
         ]
-        if wide:
+        if timed:
             cells.append("–" if cost.latency_ms is None else format_milliseconds(cost.latency_ms))
+        if wide:
             cells.append(f"{entry.epochs:,}")
         mark = Text("★", style="yellow") if is_winner else Text("●" if entry.run in front else "", style="cyan")
         cells.append(" ".join(f"{name}={value}" for name, value in choice.items() if name in several))
