@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -37,7 +38,7 @@ def trial(number: int) -> Trial:
 
 
 def done(begun: Trial) -> Trial:
-    return begun.ending(state="done", validation=Accuracy(90, 100), accuracies=(0.5, 0.9), seconds=1.0)
+    return replace(begun, state="done", validation=Accuracy(90, 100), accuracies=(0.5, 0.9), seconds=1.0)
 
 
 def filled(folder: Path, url: str = "") -> list[Trial]:
@@ -46,8 +47,8 @@ def filled(folder: Path, url: str = "") -> list[Trial]:
     begun = [trial(number) for number in range(5)]
     ended = [
         done(begun[0]),
-        begun[1].ending(state="stopped", why="no use", accuracies=(0.1,)),
-        begun[2].ending(state="failed", why="loss is nan"),
+        replace(begun[1], state="stopped", why="no use", accuracies=(0.1,)),
+        replace(begun[2], state="failed", why="loss is nan"),
         done(begun[3]),
     ]
     for each in begun:

@@ -56,7 +56,7 @@ def schedule(rungs: int = 3, points: int | None = None) -> Schedule:
 def test_a_ladder_trains_a_third_of_the_networks_three_times_as_long_on_each_rung() -> None:
     ladder = Ladder.of(3)
     assert [ladder.epochs(rung, FULL) for rung in range(3)] == [3, 9, 27]
-    assert Ladder.plain() == Ladder.of(1)
+    assert Ladder.of(1).shares == (1,), "no screening"
 
 
 @given(st.floats(1, 1e5), st.floats(0.1, 1e5), st.integers(1, 100_000))
@@ -170,6 +170,11 @@ def test_a_training_is_stopped_only_by_what_costs_no_more() -> None:
     bounded = floors({"macs": 5}, 3, trials, TRADE)
     assert len(bounded) == 2, "the last epoch has nothing left to stop"
     assert all(floor < 0.9 for floor in bounded)
+
+
+def test_a_rival_of_unknown_cost_stops_nothing() -> None:
+    trials = [made(number, 0.9, costs={"macs": None}) for number in range(CURVES_MIN)]
+    assert floors({"macs": 5}, 3, trials, TRADE) == ()
 
 
 @given(st.lists(st.floats(0.2, 1), min_size=CURVES_MIN, max_size=9))

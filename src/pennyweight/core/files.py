@@ -26,10 +26,10 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Replace the file at `path` by `content`, atomically; its folder is made where it is missing.
 
     Of several that write it at once, one is the last, and the file is whole. Raises OSError (a full disk, say) with
-    the old file untouched and nothing left behind.
+    the old file untouched and nothing left behind. A device or a pipe is written to, not replaced.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
-        path.write_bytes(content)  # a device or a pipe, such as /dev/stdout, is written to, never replaced
+        path.write_bytes(content)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{DRAFT}")

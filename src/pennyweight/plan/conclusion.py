@@ -55,12 +55,12 @@ def conclude(
         for trial in trials
         if trial.purpose == "repeat" and trial.point == best.point and trial.state == "done"
     }
-    entries = []
+    opened, entries = on_front | repeats, []  # the winner is on the Front: nothing is more accurate
     for trial in trials:
         found = candidates.priced(trial.point)
         assert found is not None
         run, test = folder / trial.run, None
-        if trial.number in on_front | {best.number} | repeats:
+        if trial.number in opened:
             test = evaluate(run, shapes[found.input_shape], part="test", device=plan.device).accuracy
         entries.append(Entry(trial, run, found.cost, test))
     winner = next(entry for entry in entries if entry.trial.number == best.number)

@@ -120,7 +120,7 @@ class Coordinator:
 
     def _train_cheapest(self, engine: Engine) -> None:
         """One epoch of the cheapest network, where time was over before there was any answer."""
-        if self.cheapest.point.key in {trial.point.key for trial in self.trials.values() if trial.state == "failed"}:
+        if self.cheapest.point in {trial.point for trial in self.trials.values() if trial.state == "failed"}:
             return
         trial = replace(self._new(self.cheapest), epochs=1)
         self.trials[trial.number] = trial

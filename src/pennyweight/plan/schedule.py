@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pennyweight.plan.front import dominates, front
-from pennyweight.plan.trial import Purpose, Trial, standing
+from pennyweight.plan.trial import Purpose, Trial, standing, traded
 
 FACTOR = 3
 """How many times as many epochs each rung has as the one below, and of how many networks one goes on to it."""
@@ -56,11 +56,6 @@ class Ladder:
     """Shares of a full training, rising; the last is 1, a full training itself."""
 
     shares: tuple[float, ...]
-
-    @staticmethod
-    def plain() -> Ladder:
-        """No screening: each network is trained fully."""
-        return Ladder((1.0,))
 
     @staticmethod
     def of(rungs: int) -> Ladder:
@@ -143,14 +138,14 @@ class Schedule:
     def _full(self, trials: Sequence[Trial], seconds_left: float) -> Training | None:
         """The best network that is not fully trained yet, then the others of the Front, then the winner again."""
         stands = standing(trials)
-        busy = {trial.point.key for trial in trials if not trial.ended}
-        failed = {trial.point.key for trial in trials if trial.purpose == "full" and trial.state == "failed"}
+        busy = {trial.point for trial in trials if not trial.ended}
+        failed = {trial.point for trial in trials if trial.purpose == "full" and trial.state == "failed"}
         best = sorted(stands, key=lambda trial: trial.axes(self.trade))
         on_front = {stands[index].number for index in front([trial.axes(self.trade) for trial in stands])}
         top = len(self.ladder.shares) - 1
         for trial in best:
-            key, wanted = trial.point.key, self.full_epochs(trial)
-            if trial.number not in on_front or trial.epochs >= wanted or key in busy or key in failed:
+            wanted = self.full_epochs(trial)
+            if trial.number not in on_front or trial.epochs >= wanted or trial.point in busy | failed:
                 continue
             epochs = self._affordable(trial, wanted, seconds_left)
             if epochs > trial.epochs:
@@ -216,7 +211,7 @@ def floors(
     its own cost class nothing bounds it.
     """
     gains = Gains.of(trials, epochs)
-    own = tuple(float(costs.get(name) or 0.0) for name in trade)
+    own = traded(costs, trade)
     rivals = [
         trial.accuracies[-1]
         for trial in trials
@@ -228,7 +223,7 @@ def floors(
 
 
 def _no_dearer(trial: Trial, costs: tuple[float, ...], trade: Sequence[str]) -> bool:
-    theirs = tuple(float(trial.costs.get(name) or 0.0) for name in trade)
+    theirs = traded(trial.costs, trade)
     return theirs == costs or dominates(theirs, costs)
 
 

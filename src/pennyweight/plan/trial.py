@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pennyweight.fit.accuracy import Accuracy
@@ -51,17 +52,9 @@ class Trial:
         return self.state != "running"
 
     def axes(self, trade: Sequence[str]) -> tuple[float, ...]:
-        """What it is placed by, less is better: the share of errors on validation, then the costs in `trade`.
-
-        A cost that is unknown is beyond all others.
-        """
+        """What it is placed by, less is better: the share of errors on validation, then the costs in `trade`."""
         assert self.validation is not None
-        costs = (self.costs.get(name) for name in trade)
-        return 1 - self.validation.share, *(float("inf") if cost is None else cost for cost in costs)
-
-    def ending(self, **changes: Any) -> Trial:
-        """The same trial, ended."""
-        return replace(self, **changes)
+        return 1 - self.validation.share, *traded(self.costs, trade)
 
     def as_json(self) -> dict[str, Any]:
         """The trial as JSON types; `from_json` reads it back."""
@@ -80,6 +73,11 @@ class Trial:
                 "validation": Accuracy(*map(int, validation)) if validation else None,
             }
         )
+
+
+def traded(costs: Mapping[str, float | None], trade: Sequence[str]) -> tuple[float, ...]:
+    """The costs in `trade`; one that is unknown is beyond all others."""
+    return tuple(math.inf if (cost := costs.get(name)) is None else cost for name in trade)
 
 
 def standing(trials: Sequence[Trial]) -> list[Trial]:

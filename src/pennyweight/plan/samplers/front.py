@@ -83,8 +83,7 @@ def _opening(candidates: Candidates, trials: Sequence[Trial], tried: Container[P
 
 def _loneliness(candidate: Candidate, known: Floats, trade: Sequence[str]) -> float:
     """How far a candidate's costs lie from those of the nearest trial: the squared distance of their logarithms."""
-    own = candidate.cost.to_figures() | {"peak_ram_bytes": candidate.cost.peak_ram_bytes}
-    return float(np.square(known - _logs(own, trade)).sum(1).min())
+    return float(np.square(known - _logs(candidate.cost.to_figures(), trade)).sum(1).min())
 
 
 def _logs(costs: Mapping[str, float | None], trade: Sequence[str]) -> list[float]:
