@@ -148,17 +148,16 @@ def coordinator(folder: Path, images: LabelledImages, sampler: str, *, points: i
         training_minutes=None,
     )
     candidates = Candidates(space, images.input_shape, images.classes, plan.budget)
-    cheapest = candidates.probe(Random(0))[0]
     journal = Journal.create(folder, "bench", space, TRADE, {"space": space.text, "trade": TRADE})
     shapes = {images.input_shape: images}
-    return Coordinator(folder, shapes, plan, candidates, cheapest, journal, Clock(), Pace(), None)
+    return Coordinator(folder, shapes, plan, candidates, journal, Clock(), Pace(), None)
 
 
 def simulated(images: LabelledImages, workers: int, sampler: str, cap_s: float) -> dict[str, Any]:
     """What a search with so many workers comes to: trainings that were handed out, and how soon."""
     with tempfile.TemporaryDirectory() as folder:
         search = coordinator(Path(folder), images, sampler)
-        epochs = search._recipe(search.cheapest).epochs
+        epochs = search._recipe(search.candidates.pool[0]).epochs
         jobs = max(TRAININGS_MIN, round(TRAININGS_PER_WORKER * workers))
         search.clock = Clock()
         engine = Simulated(workers, search.clock, FULL_S, epochs, jobs, cap_s)

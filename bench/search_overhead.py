@@ -106,7 +106,7 @@ def overhead(images: LabelledImages, sampler: str, at: tuple[int, ...]) -> list[
     """For each number of trials the milliseconds of one trial, and of each part of it."""
     with tempfile.TemporaryDirectory() as folder:
         begun = coordinator(Path(folder), images, sampler)
-        epochs = begun._recipe(begun.cheapest).epochs
+        epochs = begun._recipe(begun.candidates.pool[0]).epochs
         engine = Answering(1, begun.clock, full_s=0.0, full_epochs=epochs, jobs=at[-1] + 1)
         with parts_timed(engine.spent), suppress(Enough):
             begun._train(engine, find_sampler(sampler))

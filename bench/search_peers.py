@@ -6,7 +6,7 @@ after every epoch: TPE with the median pruner and successive halving (ASHA) have
 accuracy, MACs, flash and RAM, random search none. What exceeds the budget is rejected before it is trained for them
 too, which Optuna does not do by itself; they write no run folders, are scored with what they stopped early as well, and
 with the training that the end of their time cuts: all this favours them. Ours is scored with trials that are done.
-Two of ours leave something out: weights are not handed on, or points are drawn at random.
+In one of ours points are drawn at random. With `--keep` a bench that was cut off goes on where it was.
 
 The score is the best validation accuracy and the hypervolume of error, and of MACs, flash and RAM in logarithms, each
 from the least (0) to the most (1) that a network which fits may have. Nothing but validation is looked at.
@@ -14,6 +14,7 @@ from the least (0) to the most (1) that a network which fits may have. Nothing b
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 import tempfile
@@ -21,7 +22,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -197,7 +197,6 @@ OURS, RANDOM = "pennyweight search", "random search"
 
 METHODS: dict[str, Callable[[Setting, int], None]] = {
     OURS: lambda setting, seed: ours(setting, seed, sampler="front"),
-    "ours, no weights handed on": lambda setting, seed: ours(setting, seed, sampler="front", inherit=False),
     "ours, random points": lambda setting, seed: ours(setting, seed, sampler="random", rungs=RUNGS),
     "TPE + median pruner": lambda setting, seed: peer(
         setting, seed, optuna.samplers.TPESampler(seed=seed), optuna.pruners.MedianPruner()
@@ -224,6 +223,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=5_000, help="how many learning images (%(default)s)")
     parser.add_argument("--epochs", type=int, default=12, help="of a full training (%(default)s)")
     parser.add_argument("--only", action="append", choices=METHODS, help="one of the methods; may be repeated")
+    parser.add_argument("--keep", type=Path, help="a file of JSON lines: what it has is not run again, the rest added")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.seeds, arguments.minutes, arguments.epochs = 1, 0.1, 4
@@ -233,23 +233,27 @@ def main() -> None:
         images = some(open_source("digits" if arguments.quick else "cifar10", data_dir=folder), arguments.images)
     space = Space.from_toml(f"{Space.named('default').text}\n[recipe]\nepochs = {arguments.epochs}\n")
     candidates = Candidates(space, images.input_shape, images.classes, BUDGET)
-    fitting = candidates.probe(Random(0))
     print(
         f"\n{images.name}, {len(images.learning):,} images to train and validate on, full trainings of "
-        f"{arguments.epochs} epochs, {arguments.minutes:g} minutes; {candidates.feasible} of "
+        f"{arguments.epochs} epochs, {arguments.minutes:g} minutes; {len(candidates.pool)} of "
         f"{candidates.considered} drawn networks fit"
     )
     for warm_up in (OURS, RANDOM):
         METHODS[warm_up](Setting(images, space, candidates, WARM_UP_S, time.perf_counter()), 0)
     runs: dict[str, list[list[Placed]]] = {name: [] for name in arguments.only or METHODS}
+    setup = {name: getattr(arguments, name) for name in ("minutes", "images", "epochs")}
+    kept = read_kept(arguments.keep, setup)
     for seed in range(arguments.seeds):
         for name, done in rotated(list(runs.items()), seed):
-            setting = Setting(images, space, candidates, 60 * arguments.minutes, time.perf_counter())
-            METHODS[name](setting, seed)
-            done.append(setting.placed)
-            highest = max((each.accuracy for each in setting.placed), default=0.0)
-            print(f"  seed {seed}, {name}: {len(setting.placed)} trainings, best {percent(highest)}", flush=True)
-    scale = {name: ends([getattr(found.cost, name) for found in fitting]) for name in COSTS}
+            if (seed, name) not in kept:
+                setting = Setting(images, space, candidates, 60 * arguments.minutes, time.perf_counter())
+                METHODS[name](setting, seed)
+                kept[seed, name] = setting.placed
+                write_kept(arguments.keep, setup, seed, name, setting.placed)
+            done.append(kept[seed, name])
+            highest = max((each.accuracy for each in done[-1]), default=0.0)
+            print(f"  seed {seed}, {name}: {len(done[-1])} trainings, best {percent(highest)}", flush=True)
+    scale = {name: ends([getattr(found.cost, name) for found in candidates.pool]) for name in COSTS}
     guessed = 1 - 1 / images.classes
     curves = {
         name: [scored(placed, 60 * arguments.minutes, scale, guessed) for placed in done] for name, done in runs.items()
@@ -262,8 +266,33 @@ def main() -> None:
         }
         for name, done in runs.items()
     }
-    setup = {"minutes": arguments.minutes, "images": arguments.images, "epochs": arguments.epochs, "scale": scale}
-    conclude("search_peers", facts, {"setup": setup, "methods": results}, judge(curves), quick=arguments.quick)
+    conclude(
+        "search_peers",
+        facts,
+        {"setup": setup | {"scale": scale}, "methods": results},
+        judge(curves),
+        quick=arguments.quick,
+    )
+
+
+def read_kept(file: Path | None, setup: dict[str, Any]) -> dict[tuple[int, str], list[Placed]]:
+    """What an earlier run of the same setup came to, by seed and method."""
+    if file is None or not file.is_file():
+        return {}
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return {
+        (line["seed"], line["method"]): [Placed(**each) for each in line["placed"]]
+        for line in lines
+        if line["setup"] == setup
+    }
+
+
+def write_kept(file: Path | None, setup: dict[str, Any], seed: int, method: str, placed: Sequence[Placed]) -> None:
+    """Add to `file` what `method` came to."""
+    if file is not None:
+        line = {"setup": setup, "seed": seed, "method": method, "placed": [asdict(each) for each in placed]}
+        with file.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(line) + "\n")
 
 
 def some(images: LabelledImages, count: int) -> LabelledImages:

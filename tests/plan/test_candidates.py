@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-import pytest
-
 from pennyweight.core.board import find_board
 from pennyweight.core.budget import Budget
-from pennyweight.core.errors import BudgetError
 from pennyweight.net.cost import cost
 from pennyweight.net.zoo import build_network
 from pennyweight.plan.candidates import Candidates
@@ -47,35 +44,37 @@ def test_a_network_is_priced_once_whatever_its_recipe() -> None:
     assert some.considered == 1
 
 
-def test_a_probe_finds_what_fits_by_rising_macs_each_once() -> None:
+def test_the_pool_holds_what_fits_by_rising_macs_each_once() -> None:
     some = candidates(parameters=2_000)
-    found = some.probe(Random(0))
+    found = some.pool
     assert [each.cost.macs for each in found] == sorted(each.cost.macs for each in found)
     assert len({each.point for each in found}) == len(found)
     assert all(each.cost.parameters <= 2_000 for each in found)
     assert some.feasible < some.considered
 
 
-def test_a_probe_finds_a_network_that_fits_at_a_corner_of_a_large_space() -> None:
+def test_the_pool_holds_a_network_that_fits_at_a_corner_of_a_large_space() -> None:
     space = Space.from_toml("[networks.pooled-resnet]\nwidth = { low = 4, high = 128 }")
     smallest = cost(build_network("pooled-resnet:width=4", (8, 8, 1), 10)).parameters
-    found = Candidates(space, (8, 8, 1), 10, Budget(parameters=smallest)).probe(Random(0))
+    found = Candidates(space, (8, 8, 1), 10, Budget(parameters=smallest)).pool
     assert [each.point.network for each in found] == ["pooled-resnet:width=4"]
 
 
 def test_an_impossible_budget_names_the_nearest_network_and_the_limit_in_its_way() -> None:
-    with pytest.raises(BudgetError) as caught:
-        candidates(parameters=10).probe(Random(0))
+    some = candidates(parameters=10)
+    assert not some.pool
+    error = some.impossible()
     nearest = min(cost(build_network(f"mlp:hidden={hidden}", (8, 8, 1), 10)).parameters for hidden in (8, 16))
-    assert f"parameters {nearest:,} exceeds the budget of 10" in str(caught.value)
-    assert "mlp:hidden=8" in str(caught.value)
-    assert caught.value.hint
+    assert f"parameters {nearest:,} exceeds the budget of 10" in str(error)
+    assert "mlp:hidden=8" in str(error)
+    assert error.hint
 
 
 def test_a_space_that_cannot_take_the_images_says_so() -> None:
     space = Space.from_toml("[networks.squeezenet]")
-    with pytest.raises(BudgetError, match="can take these images"):
-        Candidates(space, (1, 1, 1), 10, Budget()).probe(Random(0))
+    some = Candidates(space, (1, 1, 1), 10, Budget())
+    assert not some.pool
+    assert "can take these images" in str(some.impossible())
 
 
 def test_pictures_are_brought_to_the_shape_of_the_point() -> None:
@@ -91,6 +90,6 @@ def test_pictures_are_brought_to_the_shape_of_the_point() -> None:
 def test_a_board_limits_flash_and_gives_the_price() -> None:
     board = find_board("microbit-v1")
     some = Candidates(SPACE, (8, 8, 1), 10, Budget.of(board), board)
-    found = some.probe(Random(0))
+    found = some.pool
     assert all(each.cost.price_usd == board.price_usd for each in found)
     assert all(each.cost.flash_bytes <= board.flash_bytes for each in found)

@@ -13,8 +13,11 @@ from pennyweight.fit.accuracy import Accuracy
 from pennyweight.plan.front import front
 from pennyweight.plan.schedule import (
     CURVES_MIN,
+    EPOCHS_SHARE,
     FACTOR,
+    FIRST_SHARE,
     FULL_MARGIN,
+    FULL_SHARE,
     REPEATS,
     RUNGS_MAX,
     STEPS_MIN,
@@ -28,7 +31,7 @@ from pennyweight.plan.schedule import (
     ranked,
 )
 from pennyweight.plan.space import Point
-from pennyweight.plan.trial import Trial, standing
+from pennyweight.plan.trial import Purpose, Trial, standing
 
 FULL = 27
 TRADE = ("macs",)
@@ -118,6 +121,56 @@ def test_the_front_is_trained_fully_the_most_accurate_first_and_nothing_else_is(
         trials.append(replace(made(number, following.trial.axes(())[0] * -1 + 1, FULL, 1), point=following.trial.point,
                               costs=following.trial.costs, purpose="full"))  # fmt: skip
     assert order == [1, 0]
+
+
+def timed(seconds: float = 1_000) -> Schedule:
+    return replace(schedule(), seconds=seconds)
+
+
+def test_a_search_that_has_a_time_begins_with_a_full_training() -> None:
+    assert timed().next([], screening=True, seconds_left=1_000) == Training("full", 2, seconds=FIRST_SHARE * 1_000)
+    first = made(0, None, FULL, purpose="full")
+    new = Training("screening", 0, seconds=FULL_SHARE / EPOCHS_SHARE * 1_000)
+    assert timed().next([first], screening=True, seconds_left=1_000) == new
+
+
+def test_longer_trainings_are_no_rivals_of_shorter_ones() -> None:
+    first = made(0, 0.8, FULL, macs=1, purpose="full")
+    screened = [made(1, 0.6, macs=5), made(2, 0.5, macs=9), made(3, 0.4, macs=2)]
+    following = timed(40).next([first, *screened], screening=False, seconds_left=40)
+    assert following is not None
+    assert following.trial is screened[0], "though the first is better at less"
+
+
+def test_a_full_training_comes_early_where_such_take_no_more_time_than_screening() -> None:
+    short, long = ([made(number, 0.5 + number / 100) for number in range(count)] for count in (4, 40))
+    assert timed().next(short, screening=True, seconds_left=900) != Training("full", 2, short[3], FULL)
+    assert timed().next(long, screening=True, seconds_left=900) == Training("full", 2, long[39], FULL)
+    assert schedule().next(long, screening=True, seconds_left=math.inf) != Training("full", 2, long[39], FULL)
+    assert timed(50).next(long, screening=True, seconds_left=40) != Training("full", 2, long[39], FULL), "too long"
+
+
+@given(st.lists(st.tuples(st.sampled_from(["screening", "full"]), st.floats(0, 1)), max_size=30))
+def test_early_full_trainings_never_take_more_time_than_screening(told: list[tuple[Purpose, float]]) -> None:
+    trials = [
+        made(number, accuracy, FULL if purpose == "full" else 3, purpose=purpose)
+        for number, (purpose, accuracy) in enumerate(told)
+    ]
+    following = timed().next(trials, screening=True, seconds_left=1_000)
+    if trials and following is not None and following.purpose == "full":
+        full = sum(trial.seconds for trial in trials if trial.purpose == "full")
+        assert full + FULL <= sum(trial.seconds for trial in trials) - full
+
+
+def test_the_winner_is_trained_longer_where_half_of_the_time_that_is_left_is_enough() -> None:
+    winner = made(0, 0.9, FULL, purpose="full")
+    assert timed().next([winner], screening=False, seconds_left=500) == Training("full", 2, winner, STRETCH * FULL)
+    hurried = timed().next([winner], screening=False, seconds_left=100)
+    assert hurried == Training("repeat", 2, winner, FULL, 1)
+    longer = replace(made(1, 0.8, FULL, purpose="full"), point=winner.point, epochs=STRETCH * FULL)
+    following = timed().next([winner, longer], screening=False, seconds_left=500)
+    assert following is not None
+    assert following.purpose == "repeat", "once"
 
 
 def test_the_winner_is_trained_again_with_other_seeds_in_the_end() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from random import Random
 
 from pennyweight.core.board import Board
@@ -44,7 +45,7 @@ class Candidate:
 class Candidates:
     """Prices the points of `space` for pictures of `input_shape` and judges them by `budget`; each network once.
 
-    `affordable` says whether there is time to train a candidate.
+    `affordable` says whether there is time to train a candidate; `seed` decides which points the `pool` is drawn from.
     """
 
     space: Space
@@ -53,6 +54,7 @@ class Candidates:
     budget: Budget
     board: Board | None = None
     affordable: Callable[[Candidate], bool] = lambda candidate: True
+    seed: int = 0
     _priced: dict[tuple[str, tuple[int, int, int]], tuple[Graph, Cost] | None] = field(default_factory=dict)
 
     def priced(self, point: Point) -> Candidate | None:
@@ -69,10 +71,13 @@ class Candidates:
 
     def fitting(self, point: Point) -> Candidate | None:
         """The candidate at `point`, where it keeps the budget and can be trained within the time."""
+        found = self._kept(point)
+        return found if found is not None and self.affordable(found) else None
+
+    def _kept(self, point: Point) -> Candidate | None:
+        """The candidate at `point`, where it keeps the budget."""
         found = self.priced(point)
-        if found is None or self.budget.excesses(found.cost.to_figures()) or not self.affordable(found):
-            return None
-        return found
+        return None if found is None or self.budget.excesses(found.cost.to_figures()) else found
 
     @property
     def considered(self) -> int:
@@ -85,18 +90,16 @@ class Candidates:
         costs = (found[1] for found in self._priced.values() if found)
         return sum(not self.budget.excesses(cost.to_figures()) for cost in costs)
 
-    def probe(self, rng: Random) -> list[Candidate]:
-        """Some candidates that keep the budget, by rising MACs: those at the space's corners and PROBES drawn ones.
-
-        Raises BudgetError where there is none: it names the nearest network and the limit in its way.
-        """
+    @cached_property
+    def pool(self) -> list[Candidate]:
+        """Some candidates that keep the budget, by rising MACs: those at the space's corners and PROBES drawn ones."""
+        rng = Random(self.seed)
         points = [*self.space.corners(), *(self.space.draw(rng) for _ in range(PROBES))]
-        found = [each for point in dict.fromkeys(points) if (each := self.fitting(point))]
-        if not found:
-            raise self._impossible()
+        found = [each for point in dict.fromkeys(points) if (each := self._kept(point))]
         return sorted(found, key=lambda each: each.cost.macs)
 
-    def _impossible(self) -> BudgetError:
+    def impossible(self) -> BudgetError:
+        """The error that names the nearest network and the limit in its way, for where the pool is empty."""
         costs = [found for found in self._priced.values() if found]
         blocked = nearest([self.budget.excesses(cost.to_figures()) for _, cost in costs])
         if blocked is None:

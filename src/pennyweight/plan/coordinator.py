@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -23,15 +24,14 @@ from pennyweight.plan.plan import Plan
 from pennyweight.plan.samplers import find_sampler
 from pennyweight.plan.samplers.base import Sampler, next_candidate
 from pennyweight.plan.schedule import (
-    EPOCHS_SHARE,
-    FULL_SHARE,
+    DIRECT_SHARE,
     SCREENING_SHARE,
     Ladder,
     Schedule,
     Training,
     floors,
 )
-from pennyweight.plan.trial import COSTS, Trial
+from pennyweight.plan.trial import COSTS, Purpose, Trial
 from pennyweight.plan.worker import Job, Outcome, Stop
 
 GRACE = 0.15
@@ -67,7 +67,6 @@ class Coordinator:
     shapes: ImagesByShape
     plan: Plan
     candidates: Candidates
-    cheapest: Candidate
     journal: Journal
     clock: Clock
     pace: Pace
@@ -80,7 +79,6 @@ class Coordinator:
         self.trials = {trial.number: trial for trial in trials}
         for trial in trials:
             self._note_pace(trial)
-        self.candidates.affordable = self._affordable
         with self._interruptible(), make_engine(engine, self.shapes, workers, address, self._tell) as runs:
             self._train(runs, find_sampler(self.plan.sampler))
             if not self.interrupted and not any(trial.state == "done" for trial in self.trials.values()):
@@ -90,15 +88,21 @@ class Coordinator:
 
     def _train(self, engine: Engine, sampler: Sampler) -> None:
         """Trainings, until the schedule has no more or time is over."""
-        schedule = Schedule(Ladder.of(self.plan.rungs), self.plan.trade, self._full_epochs, self.plan.points)
+        schedule = Schedule(
+            Ladder.of(self.plan.rungs), self.plan.trade, self._full_epochs, self.plan.points, self.clock.seconds
+        )
         waiting, exhausted = self._running(), False  # those of a resumed search come first
         while True:
             while len(self._running()) - len(waiting) < engine.workers:
                 if waiting:
                     engine.submit(self._job(waiting.pop(0), engine))
                     continue
-                screening = not exhausted and self.clock.left_s(SCREENING_SHARE) > 0
-                asked = schedule.next(list(self.trials.values()), screening=screening, seconds_left=self.clock.left_s())
+                asked = schedule.next(
+                    list(self.trials.values()),
+                    screening=self.clock.left_s(SCREENING_SHARE) > 0,
+                    seconds_left=self.clock.left_s(),
+                    new=not exhausted,
+                )
                 if asked is None or self._out_of_time():
                     break
                 made = self._trial(asked, sampler)
@@ -120,9 +124,9 @@ class Coordinator:
 
     def _train_cheapest(self, engine: Engine) -> None:
         """One epoch of the cheapest network, where time was over before there was any answer."""
-        if self.cheapest.point in {trial.point for trial in self.trials.values() if trial.state == "failed"}:
+        if self.candidates.pool[0].point in {trial.point for trial in self.trials.values() if trial.state == "failed"}:
             return
-        trial = replace(self._new(self.cheapest), epochs=1)
+        trial = replace(self._new(self.candidates.pool[0], "screening"), epochs=1)
         self.trials[trial.number] = trial
         self.journal.begin(trial)
         engine.submit(replace(self._job(trial, engine), seconds=math.inf))
@@ -134,9 +138,9 @@ class Coordinator:
         """The next trial as it is asked for; None where the sampler has no new point."""
         number = len(self.trials)
         if asked.trial is None:
-            rng = Random(f"{self.plan.seed}/{number}")
-            found = next_candidate(sampler, self.candidates, self.plan.trade, list(self.trials.values()), rng)
-            return None if found is None else self._new(found)
+            self.candidates.affordable = partial(self._affordable, seconds=asked.seconds)
+            found = self._next(sampler) if self.trials or asked.purpose == "screening" else self._soon()
+            return None if found is None else self._new(found, asked.purpose)
         return Trial(
             number,
             asked.trial.point,
@@ -150,19 +154,36 @@ class Coordinator:
             began_s=self.clock.spent_s,
         )
 
-    def _new(self, found: Candidate) -> Trial:
-        """The first trial of a network, on the lowest rung."""
+    def _soon(self) -> Candidate:
+        """The largest network of the first family of the space of which one is fully trained soon."""
+        for family in self.candidates.space.networks:
+            own = [each for each in self.candidates.pool if each.point.family == family]
+            if soon := [each for each in own if self.candidates.affordable(each)]:
+                return soon[-1]
+        return self.candidates.pool[0]
+
+    def _next(self, sampler: Sampler) -> Candidate | None:
+        """What the sampler would try next."""
+        rng = Random(f"{self.plan.seed}/{len(self.trials)}")
+        return next_candidate(sampler, self.candidates, self.plan.trade, list(self.trials.values()), rng)
+
+    def _new(self, found: Candidate, purpose: Purpose) -> Trial:
+        """The first trial of a network: on the lowest rung, or fully where that takes next to no time."""
         number = len(self.trials)
         costs = {name: getattr(found.cost, name) for name in COSTS}
-        ladder = Ladder.of(self.plan.rungs)
+        ladder, epochs = Ladder.of(self.plan.rungs), self._recipe(found).epochs
+        if math.isfinite(self.clock.seconds) and self._affordable(found, DIRECT_SHARE * self.clock.seconds):
+            purpose = "full"
+        rung = ladder.top if purpose == "full" else 0
         return Trial(
             number,
             found.point,
             found.graph.text,
             costs,
-            epochs=ladder.epochs(0, self._recipe(found).epochs),
+            epochs=ladder.epochs(rung, epochs),
             run=f"trial-{number:04}",
-            purpose="screening" if self.plan.rungs > 1 else "full",
+            purpose="full" if ladder.top == 0 else purpose,
+            rung=rung,
             seed=self.plan.seed,
             began_s=self.clock.spent_s,
         )
@@ -208,13 +229,13 @@ class Coordinator:
         if trial.ended and trial.accuracies and macs is not None:
             self.pace.note(trial.point.family, macs, trial.seconds / len(trial.accuracies))
 
-    def _affordable(self, candidate: Candidate) -> bool:
-        """Whether there is time for a worthwhile training of a network, and a full one keeps its own limit."""
-        seconds = self.pace.seconds_per_epoch(candidate.point.family, candidate.cost.macs)
-        if seconds is None or candidate.point == self.cheapest.point:
+    def _affordable(self, candidate: Candidate, seconds: float) -> bool:
+        """Whether a full training of a network takes no longer, and keeps its own limit."""
+        epoch = self.pace.seconds_per_epoch(candidate.point.family, candidate.cost.macs)
+        if epoch is None or candidate.point == self.candidates.pool[0].point:
             return True
-        full, limit = self._recipe(candidate).epochs * seconds, self.plan.training_minutes
-        return EPOCHS_SHARE * full <= FULL_SHARE * self.clock.seconds and (limit is None or full <= 60 * limit)
+        full, limit = self._recipe(candidate).epochs * epoch, self.plan.training_minutes
+        return full <= seconds and (limit is None or full <= 60 * limit)
 
     def _recipe(self, candidate: Candidate) -> Recipe:
         return candidate.recipe(self.shapes[candidate.input_shape])

@@ -1,8 +1,11 @@
 """Schedule: what a search trains next, for how long, and when it gives a training up.
 
-Networks are screened on a ladder of rungs (asynchronous successive halving: Li et al. 2020, arXiv:1810.05934): many for
-a few epochs, of those on each rung the best third for three times as many. What is best is told by the Front: first
-what nothing dominates, of that the most accurate. Then the best are trained fully, as long as there is time.
+A search that has a time begins with a full training of one network that is trained soon, so that there is an answer
+early. Then networks are screened on a ladder of rungs (asynchronous successive halving: Li et al. 2020,
+arXiv:1810.05934): many for a few epochs, of those on each rung the best third for three times as many; what takes next
+to no time is trained fully at once. What is best is told by the Front: first what nothing dominates, of that the most
+accurate. The most promising is trained fully meanwhile where that takes little of the time, and in the end as many of
+them as there is time for.
 All of it follows from the trials so far and the clock, so that it can be replayed and simulated.
 """
 
@@ -13,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pennyweight.plan.front import dominates, front
-from pennyweight.plan.trial import Purpose, Trial, standing, traded
+from pennyweight.plan.trial import Purpose, Trial, leading, standing, traded
 
 FACTOR = 3
 """How many times as many epochs each rung has as the one below, and of how many networks one goes on to it."""
@@ -28,6 +31,15 @@ STEPS_MIN = 150
 
 FULL_SHARE = 0.4
 """Of the minutes, what the longest training may take."""
+
+FIRST_SHARE = 1 / 6
+"""Of the minutes, what the full training may take that a search begins with."""
+
+DIRECT_SHARE = 1 / 40
+"""Of the minutes, what a full training may take of a network that is not screened before it."""
+
+EARLY_SHARE = 1 / 3
+"""Of the minutes, what a full training may take that comes before screening is over."""
 
 EPOCHS_SHARE = 1 / 3
 """Of the epochs of a full training, what there must be time for: a slower network is not tried."""
@@ -80,6 +92,11 @@ class Ladder:
             rungs += 1
         return Ladder.of(rungs)
 
+    @property
+    def top(self) -> int:
+        """The rung of full trainings."""
+        return len(self.shares) - 1
+
     def epochs(self, rung: int, full_epochs: int) -> int:
         """The epochs of a training on `rung` (from 0) of a network that is fully trained in `full_epochs`."""
         return max(1, round(self.shares[rung] * full_epochs))
@@ -87,38 +104,56 @@ class Ladder:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What is to be trained next: a new point (`trial` is None), or a trial's network again, with more epochs."""
+    """What is to be trained next: a new point (`trial` is None), or a trial's network again, with more epochs.
+
+    `seconds` is how long the full training of a new point may take.
+    """
 
     purpose: Purpose
     rung: int
     trial: Trial | None = None
     epochs: int | None = None
     seed: int | None = None
+    seconds: float = math.inf
 
 
 @dataclass(frozen=True)
 class Schedule:
     """Says what comes next. `full_epochs` tells of a trial's network how many epochs a full training of it has.
 
-    `points` is how many points are screened at most, None as many as there is time for.
+    `points` is how many points are screened at most, None as many as there is time for; `seconds` is the time of the
+    whole search.
     """
 
     ladder: Ladder
     trade: Sequence[str]
     full_epochs: Callable[[Trial], int]
     points: int | None = None
+    seconds: float = math.inf
 
-    def next(self, trials: Sequence[Trial], *, screening: bool, seconds_left: float) -> Training | None:
-        """The next training, None where nothing is left to do in `seconds_left`, or until a running one has ended."""
+    def next(
+        self, trials: Sequence[Trial], *, screening: bool, seconds_left: float, new: bool = True
+    ) -> Training | None:
+        """The next training, None where nothing is left to do in `seconds_left`, or until a running one has ended.
+
+        `screening` says whether there is time for it, `new` whether there are points that were not tried.
+        """
+        top, timed = self.ladder.top, self.seconds < math.inf
+        new = new and (self.points is None or len({trial.point for trial in trials}) < self.points)
         if screening:
+            if new and timed and top > 0 and not trials:
+                return Training("full", top, seconds=FIRST_SHARE * self.seconds)
+            if (early := self._early(trials)) is not None:
+                return early
             if (promoted := self._promotion(trials)) is not None:
                 return promoted
-            begun = len({trial.point for trial in trials})
-            if self.points is None or begun < self.points:
-                return Training("screening", 0)
+            if new:
+                return Training("screening", 0, seconds=FULL_SHARE / EPOCHS_SHARE * self.seconds)
             if any(not trial.ended for trial in trials):
                 return None
-        return self._full(trials, seconds_left)
+        if (full := self._full(trials, seconds_left)) is not None:
+            return full
+        return Training("full", top, seconds=FULL_MARGIN * seconds_left) if new and timed else None
 
     def _promotion(self, trials: Sequence[Trial]) -> Training | None:
         """The best network that may go on to the next rung but one from the top, which full trainings are for.
@@ -127,7 +162,7 @@ class Schedule:
         """
         done = [trial for trial in trials if trial.purpose == "screening" and trial.state == "done"]
         last = {trial.point: trial.number for trial in trials}
-        for rung in reversed(range(len(self.ladder.shares) - 2)):
+        for rung in reversed(range(self.ladder.top - 1)):
             here = [trial for trial in done if trial.rung == rung]
             for trial in ranked(here, self.trade, len(here) // FACTOR):
                 if last[trial.point] == trial.number:
@@ -135,26 +170,44 @@ class Schedule:
                     return Training("screening", rung + 1, trial, epochs)
         return None
 
+    def _early(self, trials: Sequence[Trial]) -> Training | None:
+        """A full training while others are screened, where it is short and such take no more time than screening."""
+        full = [trial for trial in trials if trial.purpose == "full"]
+        if self.seconds == math.inf or any(not trial.ended for trial in full):
+            return None
+        if promising := self._promising(trials):
+            trial, wanted = promising[0], self.full_epochs(promising[0])
+            spare = math.fsum(trial.seconds for trial in trials) - 2 * math.fsum(trial.seconds for trial in full)
+            if trial.seconds / trial.epochs * wanted <= min(spare, EARLY_SHARE * self.seconds):
+                return Training("full", self.ladder.top, trial, wanted)
+        return None
+
+    def _promising(self, trials: Sequence[Trial]) -> list[Trial]:
+        """The screened networks that are worth a full training and had none, the best first."""
+        trained = {trial.point for trial in trials if trial.purpose == "full" and trial.state != "stopped"}
+        return [trial for trial in leading(trials, self.trade) if trial.point not in trained]
+
     def _full(self, trials: Sequence[Trial], seconds_left: float) -> Training | None:
-        """The best network that is not fully trained yet, then the others of the Front, then the winner again."""
-        stands = standing(trials)
-        busy = {trial.point for trial in trials if not trial.ended}
-        failed = {trial.point for trial in trials if trial.purpose == "full" and trial.state == "failed"}
-        best = sorted(stands, key=lambda trial: trial.axes(self.trade))
-        on_front = {stands[index].number for index in front([trial.axes(self.trade) for trial in stands])}
-        top = len(self.ladder.shares) - 1
-        for trial in best:
-            wanted = self.full_epochs(trial)
-            if trial.number not in on_front or trial.epochs >= wanted or trial.point in busy | failed:
-                continue
-            epochs = self._affordable(trial, wanted, seconds_left)
+        """The winner longer, where half of the time is enough; else the most promising; then other seeds.
+
+        Of the promising the best comes first, then those whose full training is the shortest.
+        """
+        winner = min(standing(trials), key=lambda trial: trial.axes(self.trade), default=None)
+        if winner is not None and winner.purpose == "full" and self.ladder.top > 0 and self.seconds < math.inf:
+            wanted = STRETCH * self.full_epochs(winner)
+            tried = any(trial.point == winner.point and trial.epochs >= wanted for trial in trials)
+            if not tried and winner.seconds / winner.epochs * wanted < FULL_MARGIN * seconds_left / 2:
+                return Training("full", self.ladder.top, winner, wanted)
+        best = self._promising(trials)
+        for trial in best[:1] + sorted(best[1:], key=lambda trial: trial.seconds / trial.epochs):
+            epochs = self._affordable(trial, self.full_epochs(trial), seconds_left)
             if epochs > trial.epochs:
-                return Training("full", top, trial, epochs)
-        if best and best[0].purpose == "full" and not busy:
-            winner = best[0]
-            again = [trial for trial in trials if trial.purpose == "repeat" and trial.point == winner.point]
-            if len(again) < REPEATS and winner.seconds < FULL_MARGIN * seconds_left:
-                return Training("repeat", top, winner, winner.epochs, winner.seed + 1 + len(again))
+                return Training("full", self.ladder.top, trial, epochs)
+        if winner is None or winner.purpose != "full" or any(not trial.ended for trial in trials):
+            return None
+        again = [trial for trial in trials if trial.purpose == "repeat" and trial.point == winner.point]
+        if len(again) < REPEATS and winner.seconds < FULL_MARGIN * seconds_left:
+            return Training("repeat", self.ladder.top, winner, winner.epochs, winner.seed + 1 + len(again))
         return None
 
     def _affordable(self, trial: Trial, wanted: int, seconds_left: float) -> int:

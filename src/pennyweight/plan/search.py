@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from pennyweight.core.board import Board, find_board
@@ -131,8 +130,9 @@ def search(
     )
     if sampler == "grid":
         next(space.grid(), None)  # refuses ranges before anything is written
-    candidates = Candidates(space, images.input_shape, images.classes, budget, board)
-    fitting = candidates.probe(Random(seed))
+    candidates = Candidates(space, images.input_shape, images.classes, budget, board, seed=seed)
+    if not (fitting := candidates.pool):
+        raise candidates.impossible()
     _, validation = images.split(fitting[0].recipe(images).validation)
     if not len(validation):
         raise DataError(f"{images.name} has too few images to choose by: none are left for validation")
@@ -171,9 +171,7 @@ def search(
             write_json(path, facts | {"trials": [], "notes": []})
         if on_begin is not None:
             on_begin(folder, _chosen(plan, candidates, workers))
-        coordinator = Coordinator(
-            folder, _shapes(images, space), plan, candidates, fitting[0], journal, clock, pace, on_progress
-        )
+        coordinator = Coordinator(folder, _shapes(images, space), plan, candidates, journal, clock, pace, on_progress)
         return _run(coordinator, images.name, workers, engine, ray_address, [])
 
 
@@ -224,17 +222,14 @@ def resume_search(
             )
         board = find_board(plan.board) if plan.board else None
         space = Space.from_toml(plan.space)
-        candidates = Candidates(space, images.input_shape, images.classes, plan.budget, board)
-        fitting = candidates.probe(Random(plan.seed))
+        candidates = Candidates(space, images.input_shape, images.classes, plan.budget, board, seed=plan.seed)
         trials = journal.trials()
         spent = max((max(trial.began_s, trial.ended_s) for trial in trials), default=0.0)
         budget = plan.budget if minutes is None else replace(plan.budget, minutes=minutes + spent / 60)
         clock = Clock(*_time(budget), offset_s=spent)
         if on_begin is not None:
             on_begin(folder, _chosen(plan, candidates, workers))
-        coordinator = Coordinator(
-            folder, _shapes(images, space), plan, candidates, fitting[0], journal, clock, Pace(), on_progress
-        )
+        coordinator = Coordinator(folder, _shapes(images, space), plan, candidates, journal, clock, Pace(), on_progress)
         return _run(coordinator, images.name, workers, engine, ray_address, trials)
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pennyweight.fit.accuracy import Accuracy
+from pennyweight.plan.front import front
 from pennyweight.plan.space import Point
 
 State = Literal["running", "done", "stopped", "failed"]
@@ -94,3 +95,18 @@ def standing(trials: Sequence[Trial]) -> list[Trial]:
         if held is None or trial.epochs >= held.epochs:
             longest[trial.point] = trial
     return list(longest.values())
+
+
+def leading(trials: Sequence[Trial], trade: Sequence[str]) -> list[Trial]:
+    """The trials that nothing of their own rung dominates, the best of the highest rung first.
+
+    Longer trainings are no fair rivals of shorter ones. A point is judged on the highest rung on which it is done.
+    """
+    found, judged = list[Trial](), set[Point]()
+    done = [trial for trial in trials if trial.state == "done" and trial.purpose != "repeat"]
+    for rung in sorted({trial.rung for trial in done}, reverse=True):
+        here = [trial for trial in done if trial.rung == rung]
+        members = [here[index] for index in front([trial.axes(trade) for trial in here])]
+        found += sorted((each for each in members if each.point not in judged), key=lambda each: each.axes(trade))
+        judged |= {trial.point for trial in here}
+    return found

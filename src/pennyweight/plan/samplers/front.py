@@ -1,8 +1,8 @@
 """Our own sampler: sizes first, then the neighbours of what is on the Front.
 
 Costs are known before anything is trained, so they need no model: only points that fit are looked at, and those are
-preferred whose costs lie where the Front has a gap. Accuracy grows with size within a family, so that a search begins
-with a large network of each family, and then takes smaller ones, evenly by their rank among some that fit.
+preferred whose costs lie where the Front has a gap. A search begins with the ends of each family's sizes: the smallest,
+which are trained in no time, and the largest that fit, for accuracy grows with size within a family.
 """
 
 from __future__ import annotations
@@ -16,16 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pennyweight.plan.candidates import Candidate, Candidates
-from pennyweight.plan.front import front
 from pennyweight.plan.samplers.base import Sampler
 from pennyweight.plan.space import Point
-from pennyweight.plan.trial import Trial, standing
+from pennyweight.plan.trial import Trial, leading
 
-LARGEST_OF = 60
-"""Points of a family that are priced to find a large one that fits."""
-
-SPREAD = 4
-"""Trials of each family with which a search begins, from its largest that fits to small ones."""
+SPREAD = (0.0, 1.0, 0.5, 0.25)
+"""Trials of each family with which a search begins: the ranks of their sizes among those of the family that fit."""
 
 EXPLORING = 0.2
 """Of later trials, the share that is drawn from the whole space."""
@@ -51,33 +47,38 @@ class Front(Sampler):
         """A point that fits, as far as one is found among the few that are priced."""
         space = candidates.space
         tried = {trial.point for trial in trials}
-        if not rejected and (first := _opening(candidates, trials, tried, rng)):
+        if not rejected and (first := _opening(candidates, trials, tried)):
             return first
-        done = standing(trials)
-        if not done or rng.random() < EXPLORING or len(rejected) > NEIGHBOURS:
+        parents = leading(trials, trade)
+        if not parents or rng.random() < EXPLORING or len(rejected) > NEIGHBOURS:
             return space.draw(rng)
-        members = [done[index] for index in front([trial.axes(trade) for trial in done])]
-        parent = rng.choice(members)
+        parent = rng.choice(parents)
         near = (space.near(parent.point, rng) for _ in range(NEIGHBOURS))
         fitting = [each for point in near if point not in tried and (each := candidates.fitting(point))]
         if not fitting:
             return space.draw(rng)
-        known = np.array([_logs(trial.costs, trade) for trial in done])
+        known = np.array([_logs(trial.costs, trade) for trial in trials if trial.state == "done"])
         return max(fitting, key=lambda each: _loneliness(each, known, trade)).point
 
 
-def _opening(candidates: Candidates, trials: Sequence[Trial], tried: Container[Point], rng: Random) -> Point | None:
-    """The largest network that fits of a family that has no trial yet; then smaller ones, until each has SPREAD."""
-    counts = Counter(trial.point.family for trial in trials)
-    for round_ in range(SPREAD):
+def _opening(candidates: Candidates, trials: Sequence[Trial], tried: Container[Point]) -> Point | None:
+    """The smallest network of each family, then the largest that fits, then those between, until each has SPREAD.
+
+    The full training that a search begins with does not count.
+    """
+    first = {trial.point for trial in trials if trial.number == 0 and trial.rung > 0}
+    counts = Counter(point.family for point in {trial.point for trial in trials} - first)
+    for count, rank in enumerate(SPREAD):
         for family in candidates.space.networks:
-            if counts[family] > round_:
+            if counts[family] > count:
                 continue
-            drawn = dict.fromkeys(candidates.space.draw(rng, family) for _ in range(LARGEST_OF))
-            found = [each for point in drawn if point not in tried and (each := candidates.fitting(point))]
+            found = [
+                each
+                for each in candidates.pool
+                if each.point.family == family and each.point not in tried and candidates.affordable(each)
+            ]
             if found:
-                ranked = sorted(found, key=lambda each: each.cost.macs)
-                return ranked[int((len(ranked) - 1) * (1 - round_ / SPREAD))].point
+                return found[int((len(found) - 1) * rank)].point
     return None
 
 
