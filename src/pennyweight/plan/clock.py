@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Clock:
-    """Counts the seconds of a search from `offset_s` on, by a clock that nobody can set.
+    """Counts the seconds of a search from `offset_s` on, since `began`, by a clock that nobody can set.
 
     `seconds` is how long the search may take, infinity without a limit; `reserve_s` of them are kept for what comes
     after the last training.
@@ -19,12 +19,12 @@ class Clock:
     reserve_s: float = 0.0
     offset_s: float = 0.0
     cut: bool = False
-    _began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def spent_s(self) -> float:
         """Seconds that the search has taken so far, those before a resumption too."""
-        return self.offset_s + time.monotonic() - self._began
+        return self.offset_s + time.monotonic() - self.began
 
     def left_s(self, share: float = 1.0) -> float:
         """Seconds that trainings still have of this share of the time; below zero once it is over."""

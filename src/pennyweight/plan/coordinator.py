@@ -231,11 +231,12 @@ class Coordinator:
 
     def _affordable(self, candidate: Candidate, seconds: float) -> bool:
         """Whether a full training of a network takes no longer, and keeps its own limit."""
+        if self.plan.training_minutes is not None:
+            seconds = min(seconds, 60 * self.plan.training_minutes)
         epoch = self.pace.seconds_per_epoch(candidate.point.family, candidate.cost.macs)
-        if epoch is None or candidate.point == self.candidates.pool[0].point:
+        if math.isinf(seconds) or epoch is None or candidate.point == self.candidates.pool[0].point:
             return True
-        full, limit = self._recipe(candidate).epochs * epoch, self.plan.training_minutes
-        return full <= seconds and (limit is None or full <= 60 * limit)
+        return self._recipe(candidate).epochs * epoch <= seconds
 
     def _recipe(self, candidate: Candidate) -> Recipe:
         return candidate.recipe(self.shapes[candidate.input_shape])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -14,10 +15,13 @@ class Pace:
     """
 
     measured: list[tuple[str, float, float]] = field(default_factory=list)
+    _least: float = math.inf
+    _rates: dict[str | None, float] = field(default_factory=dict)
 
     def note(self, family: str, macs: float, seconds_per_epoch: float) -> None:
         """Learn from a network that was trained."""
         self.measured.append((family, macs, seconds_per_epoch))
+        self._rates.clear()
 
     def seconds_per_epoch(self, family: str, macs: float) -> float | None:
         """How long an epoch of such a network will take; None before anything was measured.
@@ -26,7 +30,14 @@ class Pace:
         """
         if not self.measured:
             return None
-        least = min(seconds for _, _, seconds in self.measured)
+        if not self._rates:
+            self._learn()
+        return self._least + self._rates.get(family, self._rates[None]) * macs
+
+    def _learn(self) -> None:
+        """The rate of each family that took more than the least, and under None that of all."""
+        self._least = least = min(seconds for _, _, seconds in self.measured)
         rates = [((seconds - least) / macs, name) for name, macs, seconds in self.measured if seconds > least]
-        own = [rate for rate, name in rates if name == family] or [rate for rate, _ in rates]
-        return least + (median(own) * macs if own else 0.0)
+        for name in {name for _, name in rates}:
+            self._rates[name] = median(rate for rate, family in rates if family == name)
+        self._rates[None] = median(rate for rate, _ in rates) if rates else 0.0

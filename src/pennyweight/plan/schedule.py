@@ -32,7 +32,7 @@ STEPS_MIN = 150
 FULL_SHARE = 0.4
 """Of the minutes, what the longest training may take."""
 
-FIRST_SHARE = 1 / 6
+FIRST_SHARE = 1 / 5
 """Of the minutes, what the full training may take that a search begins with."""
 
 DIRECT_SHARE = 1 / 40
@@ -224,13 +224,13 @@ def ranked(trials: Sequence[Trial], trade: Sequence[str], count: int | None = No
     That is: those that none dominates, the most accurate of them first; then likewise of the rest.
     """
     count = len(trials) if count is None else count
-    rest, found = list(trials), list[Trial]()
+    rest, found = [(trial.axes(trade), place) for place, trial in enumerate(trials)], list[int]()
     while len(found) < count:
-        first = [rest[index] for index in front([trial.axes(trade) for trial in rest])]
-        found += sorted(first, key=lambda trial: trial.axes(trade))
-        taken = {trial.number for trial in first}
-        rest = [trial for trial in rest if trial.number not in taken]
-    return found[:count]
+        first = sorted(rest[index] for index in front([axes for axes, _ in rest]))
+        found += [place for _, place in first]
+        taken = {place for _, place in first}
+        rest = [each for each in rest if each[1] not in taken]
+    return [trials[place] for place in found[:count]]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ validation part; the sealed test part is opened once, in the end, for the networ
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -102,6 +103,7 @@ def search(
     none could be trained, DataError where there are too few images to choose by, RunError where `out` cannot be
     written, UsageError for words that are not known.
     """
+    began = time.monotonic()
     budget = budget or Budget()
     if points is None and budget.minutes is None and sampler != "grid":
         budget = replace(budget, minutes=MINUTES)
@@ -136,7 +138,7 @@ def search(
     _, validation = images.split(fitting[0].recipe(images).validation)
     if not len(validation):
         raise DataError(f"{images.name} has too few images to choose by: none are left for validation")
-    clock = Clock(*_time(budget))
+    clock = Clock(*_time(budget), began=began)
     pace = Pace()
     if math.isfinite(clock.seconds) or training_minutes is not None:
         _measure(pace, fitting, images, plan)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from importlib.resources import files
 from itertools import product
@@ -38,6 +38,14 @@ class Point:
 
     family: str
     values: tuple[tuple[str, Value], ...]
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.family, self.values)))
+
+    def __hash__(self) -> int:
+        """Reckoned once: a search of many trials looks points up all the time."""
+        return self._hash
 
     @property
     def network(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from pennyweight.fit.accuracy import Accuracy
@@ -59,8 +59,13 @@ class Trial:
 
     def as_json(self) -> dict[str, Any]:
         """The trial as JSON types; `from_json` reads it back."""
-        told = asdict(self) | {"point": self.point.as_json(), "accuracies": list(self.accuracies)}
-        return told | {"validation": [self.validation.correct, self.validation.n] if self.validation else None}
+        told = {f.name: getattr(self, f.name) for f in fields(self)}
+        return told | {
+            "point": self.point.as_json(),
+            "costs": dict(self.costs),
+            "accuracies": list(self.accuracies),
+            "validation": [self.validation.correct, self.validation.n] if self.validation else None,
+        }
 
     @staticmethod
     def from_json(facts: Mapping[str, Any]) -> Trial:
@@ -105,8 +110,8 @@ def leading(trials: Sequence[Trial], trade: Sequence[str]) -> list[Trial]:
     found, judged = list[Trial](), set[Point]()
     done = [trial for trial in trials if trial.state == "done" and trial.purpose != "repeat"]
     for rung in sorted({trial.rung for trial in done}, reverse=True):
-        here = [trial for trial in done if trial.rung == rung]
-        members = [here[index] for index in front([trial.axes(trade) for trial in here])]
-        found += sorted((each for each in members if each.point not in judged), key=lambda each: each.axes(trade))
-        judged |= {trial.point for trial in here}
+        here = [(trial.axes(trade), trial.number, trial) for trial in done if trial.rung == rung]
+        members = sorted(here[index] for index in front([axes for axes, _, _ in here]))
+        found += [trial for _, _, trial in members if trial.point not in judged]
+        judged |= {trial.point for _, _, trial in here}
     return found

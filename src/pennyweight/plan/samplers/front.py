@@ -57,7 +57,7 @@ class Front(Sampler):
         fitting = [each for point in near if point not in tried and (each := candidates.fitting(point))]
         if not fitting:
             return space.draw(rng)
-        known = np.array([_logs(trial.costs, trade) for trial in trials if trial.state == "done"])
+        known = np.array([_logs(trial.costs, trade) for trial in parents])
         return max(fitting, key=lambda each: _loneliness(each, known, trade)).point
 
 
@@ -83,7 +83,7 @@ def _opening(candidates: Candidates, trials: Sequence[Trial], tried: Container[P
 
 
 def _loneliness(candidate: Candidate, known: Floats, trade: Sequence[str]) -> float:
-    """How far a candidate's costs lie from those of the nearest trial: the squared distance of their logarithms."""
+    """How far a candidate's costs lie from the nearest that lead: the squared distance of their logarithms."""
     return float(np.square(known - _logs(candidate.cost.to_figures(), trade)).sum(1).min())
 
 
