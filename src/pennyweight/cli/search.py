@@ -50,7 +50,8 @@ def search(
         str | None, typer.Option("--price", metavar="USD", help="Highest price of --board, such as 1usd.")
     ] = None,
     minutes: Annotated[
-        str | None, typer.Option("--minutes", metavar="TIME", help="How long to search: 3, 90s, 1h30m; else 5 minutes.")
+        str | None,
+        typer.Option("--minutes", metavar="TIME", help="How long to search: 3, 90s, 1h30m; else as it sees fit."),
     ] = None,
     space: Annotated[
         str,

@@ -17,7 +17,7 @@ from typing import Any
 
 from pennyweight.core.board import Board, find_board
 from pennyweight.core.budget import Budget
-from pennyweight.core.errors import DataError, PennyweightError, RunError, TrainingError, UsageError, unknown
+from pennyweight.core.errors import DataError, PennyweightError, RunError, UsageError, unknown
 from pennyweight.core.files import held_alone, write_json, writing
 from pennyweight.core.run import SEARCH, fresh_folder
 from pennyweight.core.search_folder import search_facts
@@ -26,8 +26,8 @@ from pennyweight.core.version import VERSION
 from pennyweight.data.images import LabelledImages
 from pennyweight.data.source import images_at, open_source
 from pennyweight.fit.device import choose_device
-from pennyweight.fit.pace import seconds_per_epoch
-from pennyweight.plan.candidates import Candidate, Candidates
+from pennyweight.plan.automatic import chosen, ladder_for, measured, minutes_for
+from pennyweight.plan.candidates import Candidates
 from pennyweight.plan.clock import Clock
 from pennyweight.plan.conclusion import conclude
 from pennyweight.plan.coordinator import Coordinator, SearchProgress
@@ -38,15 +38,11 @@ from pennyweight.plan.journal import Journal, without_password
 from pennyweight.plan.pace import Pace
 from pennyweight.plan.plan import Plan
 from pennyweight.plan.samplers import find_sampler
-from pennyweight.plan.schedule import FULL_SHARE, SCREENING_SHARE, Ladder
 from pennyweight.plan.space import Space
 from pennyweight.plan.trial import Trial
 
 LOCK = "search.lock"
 """The file that whoever searches in a folder holds alone."""
-
-MINUTES = 5.0
-"""How long a search takes where neither its budget nor a number of points ends it."""
 
 TRADE = {
     "macs": "macs",
@@ -56,9 +52,6 @@ TRADE = {
     "latency": "latency_ms",
 }
 """What accuracy may be traded against: word -> figure of a Cost."""
-
-LARGE = 3
-"""A large candidate has more MACs than so many quarters of them."""
 
 RESERVE_SHARE, RESERVE_MAX_S = 0.06, 20.0
 """Of the minutes, at most so many seconds, for the evaluation of the Front in the end."""
@@ -91,22 +84,20 @@ def search(
 ) -> Search:
     """The networks that were tried within the budget's minutes, their Front, and the winner, trained fully.
 
-    `budget` limits the network in int8 (`Budget.of(board, …)` takes a board's memory) and the minutes, which are 5
-    unless told or ended by a number of `points`; `board` gives latency and price. `training_minutes` limit a full
-    training of a network, as far as its pace can be foretold. `space` is what may be chosen, the default one unless
-    told; `trade` names the costs that the Front trades accuracy against (words of TRADE). `rungs` is the height of the
-    ladder of screening: 1 trains each network fully, 0 is chosen by the time. Trials run on an engine: `here`, in
-    `workers` `processes`, or on a `ray` cluster. Each is a run folder in `out`, a new one under `runs/` unless told,
-    beside the journal (or in the Optuna `storage` of that URL) that `resume_search` goes on from. `on_begin` is told
-    the folder, and in words what was chosen for the caller.
+    `budget` limits the network in int8 (`Budget.of(board, …)` takes a board's memory) and the minutes, which follow
+    from what this machine trains in them unless told or ended by a number of `points`; `board` gives latency and price.
+    `training_minutes` limit a full training of a network, as far as its pace can be foretold. `space` is what may be
+    chosen, the default one unless told; `trade` names the costs that the Front trades accuracy against (words of
+    TRADE). `rungs` is the height of the ladder of screening: 1 trains each network fully, 0 is chosen by the time.
+    Trials run on an engine: `here`, in `workers` `processes`, or on a `ray` cluster. Each is a run folder in `out`, a
+    new one under `runs/` unless told, beside the journal (or in the Optuna `storage` of that URL) that `resume_search`
+    goes on from. `on_begin` is told the folder, and in words what was chosen for the caller.
     Raises BudgetError where no network fits: it names the nearest one and the limit in its way; TrainingError where
     none could be trained, DataError where there are too few images to choose by, RunError where `out` cannot be
     written, UsageError for words that are not known.
     """
     began = time.monotonic()
     budget = budget or Budget()
-    if points is None and budget.minutes is None and sampler != "grid":
-        budget = replace(budget, minutes=MINUTES)
     if strangers := [word for word in trade if word not in TRADE]:
         raise unknown("cost to trade accuracy against", strangers[0], TRADE)
     engine_kind(engine, workers, ray_address)
@@ -117,6 +108,23 @@ def search(
     else:
         images = source
     space = space or Space.named("default")
+    if sampler == "grid":
+        next(space.grid(), None)  # refuses ranges before anything is written
+    rungs = 1 if find_sampler(sampler).plain and not rungs else rungs
+    candidates = Candidates(space, images.input_shape, images.classes, budget, board, seed=seed)
+    if not (pool := candidates.pool):
+        raise candidates.impossible()
+    _, validation = images.split(pool[0].recipe(images).validation)
+    if not len(validation):
+        raise DataError(f"{images.name} has too few images to choose by: none are left for validation")
+    device = choose_device(device).type
+    automatic = points is None and budget.minutes is None and sampler != "grid"
+    pace = Pace()
+    if automatic or budget.minutes is not None or training_minutes is not None:
+        pace = measured(pool, images, device)
+    if automatic:
+        budget = replace(budget, minutes=minutes_for(pool, images, pace))
+    clock = Clock(*_time(budget), began=began)
     plan = Plan(
         space=space.text,
         budget=budget,
@@ -125,25 +133,11 @@ def search(
         sampler=sampler,
         points=points,
         training_minutes=training_minutes,
-        rungs=1 if find_sampler(sampler).plain and not rungs else rungs,
+        rungs=rungs or len(ladder_for(pool, images, pace, clock).shares),
         seed=seed,
-        device=choose_device(device).type,
+        device=device,
         tensorboard=tensorboard,
     )
-    if sampler == "grid":
-        next(space.grid(), None)  # refuses ranges before anything is written
-    candidates = Candidates(space, images.input_shape, images.classes, budget, board, seed=seed)
-    if not (fitting := candidates.pool):
-        raise candidates.impossible()
-    _, validation = images.split(fitting[0].recipe(images).validation)
-    if not len(validation):
-        raise DataError(f"{images.name} has too few images to choose by: none are left for validation")
-    clock = Clock(*_time(budget), began=began)
-    pace = Pace()
-    if math.isfinite(clock.seconds) or training_minutes is not None:
-        _measure(pace, fitting, images, plan)
-    if plan.rungs == 0:
-        plan = replace(plan, rungs=len(_ladder(fitting, images, clock, pace).shares))
     folder = _folder(out, images.name)
     with held_alone(folder / LOCK):
         facts: dict[str, Any] = {
@@ -172,7 +166,7 @@ def search(
         with writing(folder / SEARCH) as path:
             write_json(path, facts | {"trials": [], "notes": []})
         if on_begin is not None:
-            on_begin(folder, _chosen(plan, candidates, workers))
+            on_begin(folder, chosen(plan, candidates, workers, minutes_told=not automatic))
         coordinator = Coordinator(folder, _shapes(images, space), plan, candidates, journal, clock, pace, on_progress)
         return _run(coordinator, images.name, workers, engine, ray_address, [])
 
@@ -230,7 +224,7 @@ def resume_search(
         budget = plan.budget if minutes is None else replace(plan.budget, minutes=minutes + spent / 60)
         clock = Clock(*_time(budget), offset_s=spent)
         if on_begin is not None:
-            on_begin(folder, _chosen(plan, candidates, workers))
+            on_begin(folder, chosen(plan, candidates, workers, minutes_told=True))
         coordinator = Coordinator(folder, _shapes(images, space), plan, candidates, journal, clock, Pace(), on_progress)
         return _run(coordinator, images.name, workers, engine, ray_address, trials)
 
@@ -269,45 +263,6 @@ def _time(budget: Budget) -> tuple[float, float]:
     """Seconds of a search, and how many of them are kept for its end."""
     seconds = math.inf if budget.minutes is None else 60 * budget.minutes
     return seconds, min(RESERVE_SHARE * seconds, RESERVE_MAX_S) if seconds < math.inf else 0.0
-
-
-def _measure(pace: Pace, fitting: Sequence[Candidate], images: LabelledImages, plan: Plan) -> None:
-    """Measure on this machine how long the cheapest of the candidates and a large one train."""
-    for candidate in (fitting[0], fitting[LARGE * len(fitting) // 4]):
-        own = images_at(images, candidate.input_shape)
-        recipe = candidate.recipe(own)
-        part, _ = own.split(recipe.validation)
-        with suppress(TrainingError):
-            seconds = seconds_per_epoch(candidate.graph, part, recipe, choose_device(plan.device))
-            pace.note(candidate.point.family, candidate.cost.macs, seconds)
-
-
-def _ladder(fitting: Sequence[Candidate], images: LabelledImages, clock: Clock, pace: Pace) -> Ladder:
-    """The ladder that the time asks for, by a large one of the candidates: those are tried first."""
-    candidate = fitting[LARGE * len(fitting) // 4]
-    seconds = pace.seconds_per_epoch(candidate.point.family, candidate.cost.macs)
-    if seconds is None:
-        return Ladder.of(3)
-    own = images_at(images, candidate.input_shape)
-    recipe = candidate.recipe(own)
-    full_seconds = min(seconds * recipe.epochs, FULL_SHARE * clock.seconds)
-    steps = recipe.epochs * len(own.split(recipe.validation)[0]) // recipe.batch
-    return Ladder.within(clock.left_s(SCREENING_SHARE), full_seconds, steps)
-
-
-def _chosen(plan: Plan, candidates: Candidates, workers: int | None) -> list[str]:
-    """What was chosen for the caller, in words."""
-    families = ", ".join(candidates.space.networks)
-    shares = Ladder.of(plan.rungs).shares
-    told = [f"chooses among {families}: {candidates.feasible:,} of {candidates.considered:,} drawn networks fit"]
-    if len(shares) > 1:
-        rungs = ", ".join(f"{share:.0%}" for share in shares)
-        told.append(f"trains many for little and the best for more: {rungs} of a full training")
-    else:
-        told.append("trains every network fully")
-    if workers and workers > 1:
-        told.append(f"{workers} trainings at a time")
-    return told
 
 
 def _folder(out: Path | None, name: str) -> Path:

@@ -1,0 +1,85 @@
+"""What a search chooses for its caller, by what it measures on this machine: how long it takes, and its ladder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+
+from pennyweight.core.errors import TrainingError
+from pennyweight.core.units import format_minutes
+from pennyweight.data.images import LabelledImages
+from pennyweight.data.source import images_at
+from pennyweight.fit.device import choose_device
+from pennyweight.fit.pace import seconds_per_epoch
+from pennyweight.plan.candidates import Candidate, Candidates
+from pennyweight.plan.clock import Clock
+from pennyweight.plan.pace import Pace
+from pennyweight.plan.plan import Plan
+from pennyweight.plan.schedule import FULL_SHARE, SCREENING_SHARE, Ladder
+
+MINUTES_LEAST, MINUTES_MOST = 2, 30
+"""How long a search takes at least, and at most, where it is left to itself."""
+
+LARGE = 3
+"""A large candidate has more MACs than so many quarters of them."""
+
+
+def large(pool: Sequence[Candidate]) -> Candidate:
+    """The candidate by which times are planned: those that are large are tried early."""
+    return pool[LARGE * len(pool) // 4]
+
+
+def measured(pool: Sequence[Candidate], images: LabelledImages, device: str) -> Pace:
+    """How fast the cheapest of the candidates and a large one are trained here."""
+    pace = Pace()
+    for candidate in (pool[0], large(pool)):
+        own = images_at(images, candidate.input_shape)
+        recipe = candidate.recipe(own)
+        part, _ = own.split(recipe.validation)
+        with suppress(TrainingError):
+            seconds = seconds_per_epoch(candidate.graph, part, recipe, choose_device(device))
+            pace.note(candidate.point.family, candidate.cost.macs, seconds)
+    return pace
+
+
+def minutes_for(pool: Sequence[Candidate], images: LabelledImages, pace: Pace) -> float:
+    """Whole minutes in which a large network is fully trained within FULL_SHARE of them."""
+    seconds = _full_seconds(large(pool), images, pace)
+    if seconds is None:
+        return MINUTES_LEAST
+    return float(min(max(math.ceil(seconds / FULL_SHARE / 60), MINUTES_LEAST), MINUTES_MOST))
+
+
+def ladder_for(pool: Sequence[Candidate], images: LabelledImages, pace: Pace, clock: Clock) -> Ladder:
+    """The ladder that the time asks for."""
+    candidate = large(pool)
+    seconds = _full_seconds(candidate, images, pace)
+    if seconds is None:
+        return Ladder.of(3)
+    own = images_at(images, candidate.input_shape)
+    recipe = candidate.recipe(own)
+    steps = recipe.epochs * len(own.split(recipe.validation)[0]) // recipe.batch
+    return Ladder.within(clock.left_s(SCREENING_SHARE), min(seconds, FULL_SHARE * clock.seconds), steps)
+
+
+def _full_seconds(candidate: Candidate, images: LabelledImages, pace: Pace) -> float | None:
+    epoch = pace.seconds_per_epoch(candidate.point.family, candidate.cost.macs)
+    return None if epoch is None else epoch * candidate.recipe(images_at(images, candidate.input_shape)).epochs
+
+
+def chosen(plan: Plan, candidates: Candidates, workers: int | None, *, minutes_told: bool) -> list[str]:
+    """What was chosen for the caller, in words."""
+    families = ", ".join(candidates.space.networks)
+    shares = Ladder.of(plan.rungs).shares
+    told = [f"chooses among {families}: {candidates.feasible:,} of {candidates.considered:,} drawn networks fit"]
+    if not minutes_told and plan.budget.minutes is not None:
+        told.append(f"takes {format_minutes(plan.budget.minutes)}, as this machine trains; --minutes says otherwise")
+    if len(shares) > 1:
+        rungs = ", ".join(f"{share:.0%}" for share in shares)
+        told.append(f"trains many for little and the best for more: {rungs} of a full training")
+    else:
+        told.append("trains every network fully")
+    if workers and workers > 1:
+        told.append(f"{workers} trainings at a time")
+    return told
