@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from PIL import Image
 
 from pennyweight.__main__ import main
+from pennyweight.data.source import open_source
 from pennyweight.plan.coordinator import SearchProgress
 from pennyweight.plan.search import search
 from pennyweight.plan.space import Space, shipped_spaces
@@ -64,6 +66,30 @@ def test_json_is_one_object_and_all_else_goes_to_stderr(searched: Searched) -> N
     assert f"search in {searched.folder}" in searched.err
     assert f"report: {searched.folder / 'report.html'}" in searched.err
     assert (searched.folder / "report.html").is_file()
+
+
+def test_every_training_is_timed_and_answers_own_photos_where_there_are_some(
+    searched: Searched, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sealed = open_source("digits").sealed
+    for index in range(10):
+        folder = tmp_path / "photos" / str(sealed.labels[index])
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(sealed.images[index, ..., 0]).resize((32, 32)).save(folder / f"{index}.png")
+    words = ["digits", "--networks", "2", "--rungs", "1", "--space", str(searched.space), "--json"]
+    table = tmp_path / "grid.csv"
+    told = ["--out", str(tmp_path / "out"), "--photos", str(tmp_path / "photos"), "--csv", str(table)]
+    assert main(["search", *words, *told]) == 0
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["purpose"] != "repeat"]
+    assert rows
+    for row in rows:
+        assert row["photos_n"] == "10"
+        assert float(row["photos_interval_low"]) <= float(row["photos_accuracy"]) <= float(row["photos_interval_high"])
+        assert float(row["batch1_ms"]) > 0
+        assert row["network"]
+        assert float(row["validation_interval_low"]) <= float(row["validation_accuracy"])
+    assert len(json.loads(capsys.readouterr().out)["compared"]["runs"]) == len(rows)
 
 
 def test_it_ends_after_so_many_networks(searched: Searched) -> None:

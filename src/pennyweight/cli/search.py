@@ -13,7 +13,7 @@ from pennyweight.cli.output import print_json
 from pennyweight.core.errors import UsageError
 
 WITH_RESUME = (
-    "resume", "minutes", "workers", "engine", "ray_address", "storage", "data_dir", "csv", "json"
+    "resume", "minutes", "workers", "engine", "ray_address", "storage", "data_dir", "photos", "csv", "json"
 )  # fmt: skip
 """What may be told anew where a search is resumed; --minutes are then how much longer it may take."""
 
@@ -110,6 +110,12 @@ def search(
         int, typer.Option("--seed", metavar="NUMBER", help="What the draw and the trainings follow from.", min=0)
     ] = 0,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write event files of every training.")] = False,
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            "--photos", metavar="FOLDER", help="Photos of your own: in the end each run is timed and answers them."
+        ),
+    ] = None,
     input: Input = None,
     data_dir: DataDir = None,
     device: Device = "auto",
@@ -125,6 +131,7 @@ def search(
     from pennyweight.core import units
     from pennyweight.core.board import find_board
     from pennyweight.core.budget import Budget
+    from pennyweight.core.errors import DataError
     from pennyweight.core.text import command
     from pennyweight.plan.space import Space, space_text
 
@@ -150,7 +157,10 @@ def search(
         minutes=_limit(units.parse_minutes, minutes, "--minutes"),
     )
     input_shape = units.parse_shape(input, "--input") if input is not None else None
+    if photos is not None and not photos.is_dir():
+        raise DataError(f"{photos} is no folder of photos", hint="give a folder that holds one folder a class")
 
+    from pennyweight.fit.compare import compare
     from pennyweight.plan.search import resume_search
     from pennyweight.plan.search import search as search_networks
     from pennyweight.report.html.page import write_report
@@ -210,17 +220,29 @@ def search(
         show_message(f"interrupted{goes_on}")
         raise typer.Exit(130) from None
 
+    table = [entry.as_json() for entry in (*found.trials, *found.unfinished)]
+    told = found.as_json()
+    compared = None
+    if photos is not None:
+        runs = [entry.run for entry in found.trials if entry.trial.purpose != "repeat"]
+        compared = compare(runs, photos=photos, data_dir=data_dir, device=device, on_progress=show_message)
+        told["compared"] = compared.as_json()
+        figures = {str(run.run): run.as_json() for run in compared.runs}
+        table = [figures.get(row["run"], {}) | row for row in table]
     if json:
-        print_json(found.as_json())
+        print_json(told)
     else:
+        from pennyweight.report.comparison import comparison_report
         from pennyweight.report.search import search_report
 
         console = output()
         console.print(search_report(found, console.width))
+        if compared is not None:
+            console.print(comparison_report(compared))
     if csv is not None:
         from pennyweight.report.csv import write_csv
 
-        write_csv(csv, [entry.as_json() for entry in (*found.trials, *found.unfinished)])
+        write_csv(csv, table)
     show_message(f"report: {write_report([found.winner.run.parent])}")
 
 

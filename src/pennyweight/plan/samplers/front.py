@@ -64,11 +64,13 @@ class Front(Sampler):
 def _opening(candidates: Candidates, trials: Sequence[Trial], tried: Container[Point]) -> Point | None:
     """The smallest network of each family, then the largest that fits, then those between, until each has SPREAD.
 
-    The full training that a search begins with does not count.
+    The smallest come by their MACs, the others in the order of the space's families. The full training that a search
+    begins with does not count.
     """
     first = {trial.point for trial in trials if trial.number == 0 and trial.rung > 0}
     counts = Counter(point.family for point in {trial.point for trial in trials} - first)
     for count, rank in enumerate(SPREAD):
+        picked = []
         for family in candidates.space.networks:
             if counts[family] > count:
                 continue
@@ -78,7 +80,9 @@ def _opening(candidates: Candidates, trials: Sequence[Trial], tried: Container[P
                 if each.point.family == family and each.point not in tried and candidates.affordable(each)
             ]
             if found:
-                return found[int((len(found) - 1) * rank)].point
+                picked.append(found[int((len(found) - 1) * rank)])
+        if picked:
+            return min(picked, key=lambda each: each.cost.macs).point if rank == 0 else picked[0].point
     return None
 
 
