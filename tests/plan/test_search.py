@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -369,3 +371,16 @@ def test_what_cannot_be_searched_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="storage"):
         search("digits", Budget(), points=1, storage="nowhere://at/all", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_without_room_ends_a_search_that_goes_on_once_there_is_room(
+    tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    folder = tmp_path / "out"
+    space = Space.from_toml('[networks.mlp]\nhidden = ["8", "300"]\n[recipe]\nepochs = [2]')
+    with full_disk(50_000), pytest.raises(RunError, match="File too large") as caught:
+        search("digits", space=space, sampler="grid", out=folder)
+    assert "--resume" in (caught.value.hint or "")
+    found = resume_search(folder)
+    assert {entry.network for entry in found.trials} == {"mlp:hidden=8", "mlp:hidden=300"}
+    assert not found.unfinished

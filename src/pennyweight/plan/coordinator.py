@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+from pennyweight.core.errors import RunError
+from pennyweight.core.text import command
 from pennyweight.fit.loop import Progress
 from pennyweight.fit.recipe import Recipe
 from pennyweight.plan.candidates import Candidate, Candidates
@@ -206,9 +208,14 @@ class Coordinator:
         )
 
     def _end(self, outcome: Outcome) -> None:
-        """Keep what came of a trial. One that was interrupted has not ended: a resumed search goes on with it."""
+        """Keep what came of a trial. One that was interrupted has not ended: a resumed search goes on with it.
+
+        Nor has one for which the disk had no room: that raises RunError.
+        """
         if self.interrupted and outcome.state == "stopped":
             return
+        if outcome.no_room:
+            raise RunError(outcome.why, hint=f"make room, then {command('search', '--resume', self.folder)}")
         trial = self.trials[outcome.number]
         ended = replace(
             trial,

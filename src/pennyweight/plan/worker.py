@@ -6,6 +6,7 @@ job may be done twice, whatever killed it the first time.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,9 @@ from pennyweight.fit.recipe import Recipe
 from pennyweight.fit.train import Training, finished_training, resume, train
 from pennyweight.net.graph import Graph
 from pennyweight.plan.trial import State
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a disk says that is full, of a quota, or of a limit to the size of files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a job, in the words of a Trial."""
+    """What came of a job, in the words of a Trial. `no_room` says that it failed for want of room on the disk."""
 
     number: int
     state: State
@@ -58,6 +62,7 @@ class Outcome:
     epochs: int = 0
     seconds: float = 0.0
     why: str = ""
+    no_room: bool = False
 
 
 class Stop(Exception):
@@ -96,6 +101,7 @@ def work(job: Job, images: LabelledImages, on_progress: Callable[[Progress], Non
 
     torch.set_num_threads(job.threads)
     state: State = "failed"
+    no_room = False
     try:
         done = _trained(job, images, watch)
         return Outcome(job.number, "done", done.validation, _accuracies(done.curves), done.epochs, done.seconds)
@@ -104,7 +110,7 @@ def work(job: Job, images: LabelledImages, on_progress: Callable[[Progress], Non
     except PennyweightError as error:
         if error is theirs:
             raise
-        why = str(error)
+        why, no_room = str(error), getattr(error.__cause__, "errno", None) in NO_ROOM
     except MemoryError:
         why = "out of memory"
     except Exception as error:
@@ -112,7 +118,7 @@ def work(job: Job, images: LabelledImages, on_progress: Callable[[Progress], Non
             raise
         why = f"{type(error).__name__}: {error}"
     rows = _rows(job.folder)
-    return Outcome(job.number, state, None, _accuracies(rows), len(rows), time.perf_counter() - began, why)
+    return Outcome(job.number, state, None, _accuracies(rows), len(rows), time.perf_counter() - began, why, no_room)
 
 
 def _trained(job: Job, images: LabelledImages, watch: Callable[[Progress], None]) -> Training:
