@@ -6,6 +6,7 @@ PennyweightError                 anything that we refuse or cannot do; the comma
 ├── GraphError                   a network that cannot be built, traced or carried
 ├── BudgetError                  a budget that nothing can meet
 ├── TrainingError                a training that cannot go on, such as a loss that is not a number
+├── FirmwareError                a program for a board that cannot be built, does not fit, or fails while it runs
 ├── RunError                     a run folder that is missing, incomplete or changed
 └── MissingExtraError            an optional dependency that is not installed
 """
@@ -51,6 +52,10 @@ class BudgetError(PennyweightError):
 
 class TrainingError(PennyweightError):
     """A training that cannot go on."""
+
+
+class FirmwareError(PennyweightError):
+    """A program for a board that cannot be built, does not fit, or fails while it runs."""
 
 
 class RunError(PennyweightError):
