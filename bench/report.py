@@ -121,7 +121,6 @@ def search_of(folder: Path, trials: int, images: int, epochs: int) -> Path:
             graph.text,
             {name: getattr(price, name) for name in COSTS},
             epochs,
-            run.name,
             began_s=float(number),
             ended_s=number + 1.0,
             seconds=1.0,

@@ -117,9 +117,9 @@ def trained(job: Job, epoch_s: float) -> Outcome:
     for epoch, floor in enumerate(job.floors):
         if accuracies[epoch] < floor:
             told, why = accuracies[: epoch + 1], "it could not reach the front any more"
-            return Outcome(job.number, "stopped", None, told, len(told), seconds * len(told), why)
+            return Outcome(job.number, "stopped", None, told, seconds * len(told), why)
     accuracy = Accuracy(round(VALIDATION_IMAGES * accuracies[-1]), VALIDATION_IMAGES)
-    return Outcome(job.number, "done", accuracy, accuracies, len(accuracies), seconds * len(accuracies))
+    return Outcome(job.number, "done", accuracy, accuracies, seconds * len(accuracies))
 
 
 def curve(job: Job) -> tuple[float, ...]:

@@ -34,7 +34,7 @@ NAME = "a search"
 
 def trial(number: int) -> Trial:
     point = SPACE.draw(Random(number))
-    return Trial(number, point, point.network, {"macs": 10.0 * number, "latency_ms": None}, 5, f"trial-{number}")
+    return Trial(number, point, point.network, {"macs": 10.0 * number, "latency_ms": None}, 5)
 
 
 def done(begun: Trial) -> Trial:

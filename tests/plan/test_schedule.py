@@ -31,7 +31,7 @@ from pennyweight.plan.schedule import (
     ranked,
 )
 from pennyweight.plan.space import Point
-from pennyweight.plan.trial import Purpose, Trial, standing
+from pennyweight.plan.trial import Purpose, State, Trial, standing
 
 FULL = 27
 TRADE = ("macs",)
@@ -39,9 +39,7 @@ TRADE = ("macs",)
 
 def made(number: int, accuracy: float | None, epochs: int = 3, macs: float = 1.0, **more: object) -> Trial:
     """A trial that is done with this accuracy on a thousand images; a running one without."""
-    trial = Trial(
-        number, Point("mlp", (("mlp.hidden", str(number + 1)),)), f"n{number}", {"macs": macs}, epochs, f"t{number}"
-    )
+    trial = Trial(number, Point("mlp", (("mlp.hidden", str(number + 1)),)), f"n{number}", {"macs": macs}, epochs)
     if accuracy is not None:
         right = round(1000 * accuracy)
         curve = tuple(accuracy * (epoch + 1) / epochs for epoch in range(epochs))
@@ -128,7 +126,9 @@ def timed(seconds: float = 1_000) -> Schedule:
 
 
 def test_a_search_that_has_a_time_begins_with_a_full_training() -> None:
-    assert timed().next([], screening=True, seconds_left=1_000) == Training("full", 2, seconds=FIRST_SHARE * 1_000)
+    assert timed().next([], screening=True, seconds_left=1_000) == Training(
+        "full", 2, seconds=FIRST_SHARE * 1_000, first=True
+    )
     first = made(0, None, FULL, purpose="full")
     new = Training("screening", 0, seconds=FULL_SHARE / EPOCHS_SHARE * 1_000)
     assert timed().next([first], screening=True, seconds_left=1_000) == new
@@ -143,11 +143,17 @@ def test_longer_trainings_are_no_rivals_of_shorter_ones() -> None:
 
 
 def test_a_full_training_comes_early_where_such_take_no_more_time_than_screening() -> None:
-    short, long = ([made(number, 0.5 + number / 100) for number in range(count)] for count in (4, 40))
-    assert timed().next(short, screening=True, seconds_left=900) != Training("full", 2, short[3], FULL)
-    assert timed().next(long, screening=True, seconds_left=900) == Training("full", 2, long[39], FULL)
-    assert schedule().next(long, screening=True, seconds_left=math.inf) != Training("full", 2, long[39], FULL)
-    assert timed(50).next(long, screening=True, seconds_left=40) != Training("full", 2, long[39], FULL), "too long"
+    def following(count: int, asked: Schedule) -> Training | None:
+        screened = [made(number, 0.5 + number / 100) for number in range(count)]
+        promoted = [replace(made(100 + each.number, 0.3, 9), point=each.point) for each in screened]
+        return asked.next([*screened, *promoted], screening=True, seconds_left=900)
+
+    full = following(40, timed())
+    assert full is not None
+    assert (full.purpose, full.epochs) == ("full", FULL)
+    for other in (following(1, timed()), following(40, schedule()), following(40, timed(50))):
+        assert other is not None
+        assert other.purpose == "screening", "too little was screened, no time is kept, or it takes too long"
 
 
 @given(st.lists(st.tuples(st.sampled_from(["screening", "full"]), st.floats(0, 1)), max_size=30))
@@ -162,15 +168,83 @@ def test_early_full_trainings_never_take_more_time_than_screening(told: list[tup
         assert full + FULL <= sum(trial.seconds for trial in trials) - full
 
 
-def test_the_winner_is_trained_longer_where_half_of_the_time_that_is_left_is_enough() -> None:
+def test_the_winner_is_trained_longer_once_where_half_of_the_time_that_is_left_is_enough() -> None:
     winner = made(0, 0.9, FULL, purpose="full")
     assert timed().next([winner], screening=False, seconds_left=500) == Training("full", 2, winner, STRETCH * FULL)
-    hurried = timed().next([winner], screening=False, seconds_left=100)
-    assert hurried == Training("repeat", 2, winner, FULL, 1)
-    longer = replace(made(1, 0.8, FULL, purpose="full"), point=winner.point, epochs=STRETCH * FULL)
-    following = timed().next([winner, longer], screening=False, seconds_left=500)
-    assert following is not None
-    assert following.purpose == "repeat", "once"
+    assert timed().next([winner], screening=False, seconds_left=100) == Training("repeat", 2, winner, FULL, 1)
+    for ended in ("done", "failed", "stopped", "running"):
+        longer = replace(
+            made(1, 0.8 if ended == "done" else None, STRETCH * FULL, purpose="full", state=ended), point=winner.point
+        )
+        following = timed().next([winner, longer], screening=False, seconds_left=500)
+        assert following is None or following.purpose == "repeat" or following.trial is None
+
+
+def test_what_did_no_better_than_the_winner_where_both_were_trained_as_long_waits_for_its_other_seeds() -> None:
+    winner = [made(0, 0.6, macs=5), made(1, 0.8, FULL, macs=5, purpose="full")]
+    winner[1] = replace(winner[1], point=winner[0].point)
+    better, worse = made(2, 0.7, macs=9), made(3, 0.5, macs=1)
+    first = timed().next([*winner, better], screening=False, seconds_left=100)
+    assert first == Training("full", 2, better, STRETCH * FULL)
+    assert timed().next([*winner, worse], screening=False, seconds_left=100) == Training(
+        "repeat", 2, winner[1], FULL, 1
+    )
+    short = timed().next([*winner, worse], screening=False, seconds_left=60)
+    assert short == Training("full", 2, worse, FULL), "there is no time for two other seeds"
+
+
+def test_other_seeds_are_those_of_trainings_as_long_as_the_winners() -> None:
+    winner = made(0, 0.9, STRETCH * FULL, purpose="full", rung=2)
+    old = [replace(made(n, 0.9, FULL, purpose="repeat", seed=n), point=winner.point) for n in (1, 2)]
+    following = timed().next([winner, *old], screening=False, seconds_left=500)
+    assert following == Training("repeat", 2, winner, STRETCH * FULL, 1)
+
+
+def test_workers_are_not_idle_while_full_trainings_run() -> None:
+    trials = [
+        made(0, 0.9),
+        made(1, 0.8, macs=0.5),
+        replace(made(2, None, FULL, purpose="full"), point=made(0, None).point),
+    ]
+    following = schedule(points=2).next(trials, screening=True, seconds_left=math.inf)
+    assert following == Training("full", 2, trials[1], FULL)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["screening", "full", "repeat"]),
+            st.sampled_from(["done", "failed", "stopped", "running"]),
+            st.integers(0, 5),
+            st.floats(0, 1),
+        ),
+        max_size=12,
+    ),
+    st.floats(0, 2_000),
+    st.booleans(),
+)
+def test_whatever_happens_a_search_comes_to_its_end(
+    told: list[tuple[Purpose, State, int, float]], seconds_left: float, new: bool
+) -> None:
+    trials = [
+        replace(
+            made(number, accuracy if state == "done" else None, 3 if purpose == "screening" else FULL),
+            point=made(point, None).point,
+            purpose=purpose,
+            state=state,
+        )
+        for number, (purpose, state, point, accuracy) in enumerate(told)
+    ]
+    for _ in range(200):
+        asked = timed().next(trials, screening=False, seconds_left=seconds_left, new=new)
+        if asked is None:
+            break
+        point = made(len(trials) + 10, None).point if asked.trial is None else asked.trial.point
+        failed = made(len(trials), None, asked.epochs or FULL, purpose=asked.purpose, state="failed", rung=asked.rung)
+        trials.append(replace(failed, point=point))
+        new = False
+    else:
+        pytest.fail("it goes on for ever, though nothing comes of its trainings")
 
 
 def test_the_winner_is_trained_again_with_other_seeds_in_the_end() -> None:
@@ -217,26 +291,26 @@ def test_ranking_puts_what_nothing_dominates_first_and_loses_nothing(points: lis
 
 def test_a_training_is_stopped_only_by_what_costs_no_more() -> None:
     trials = [made(number, 0.9, macs=5) for number in range(CURVES_MIN)]
-    assert floors({"macs": 1}, 3, trials, TRADE) == (), "cheaper than all: nothing bounds it"
-    assert floors({"macs": 5}, 3, trials[:-1], TRADE) == (), "too few curves"
-    assert floors({"macs": 5}, 4, trials, TRADE) == (), "no curves of that length"
-    bounded = floors({"macs": 5}, 3, trials, TRADE)
+    assert floors(made(99, None, macs=1), trials, TRADE) == (), "cheaper than all: nothing bounds it"
+    assert floors(made(99, None, macs=5), trials[:-1], TRADE) == (), "too few curves"
+    assert floors(made(99, None, 4, macs=5), trials, TRADE) == (), "no curves of that length"
+    bounded = floors(made(99, None, macs=5), trials, TRADE)
     assert len(bounded) == 2, "the last epoch has nothing left to stop"
     assert all(floor < 0.9 for floor in bounded)
 
 
 def test_a_rival_of_unknown_cost_stops_nothing() -> None:
     trials = [made(number, 0.9, costs={"macs": None}) for number in range(CURVES_MIN)]
-    assert floors({"macs": 5}, 3, trials, TRADE) == ()
+    assert floors(made(99, None, macs=5), trials, TRADE) == ()
 
 
 @given(st.lists(st.floats(0.2, 1), min_size=CURVES_MIN, max_size=9))
 def test_no_training_that_ends_above_its_rivals_with_a_gain_that_was_seen_is_stopped(ends: list[float]) -> None:
     trials = [made(number, end) for number, end in enumerate(ends)]
     best = max(trials, key=lambda trial: trial.accuracies[-1])
-    bounded = floors({"macs": 1}, 3, [trial for trial in trials if trial is not best], TRADE)
+    bounded = floors(made(99, None, macs=1), [trial for trial in trials if trial is not best], TRADE)
     if bounded:
-        gains = Gains.of([trial for trial in trials if trial is not best], 3)
+        gains = Gains.of([trial for trial in trials if trial is not best], 3, "mlp")
         assert gains is not None
         for epoch, floor in enumerate(bounded):
             if best.accuracies[-1] - best.accuracies[epoch] <= 1.5 * gains.most[epoch]:

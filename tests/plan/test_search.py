@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from pennyweight.plan.coordinator import SearchProgress
 from pennyweight.plan.found import Search
 from pennyweight.plan.search import resume_search, search
 from pennyweight.plan.space import Space
+from pennyweight.plan.trial import Trial
+from pennyweight.plan.worker import rows
 
 SMALL = """
 [networks.mlp]
@@ -384,3 +386,151 @@ def test_a_disk_without_room_ends_a_search_that_goes_on_once_there_is_room(
     found = resume_search(folder)
     assert {entry.network for entry in found.trials} == {"mlp:hidden=8", "mlp:hidden=300"}
     assert not found.unfinished
+
+
+SLOW = """
+[networks.mlp]
+hidden = ["8", "300", "300-300"]
+[recipe]
+epochs = [2000]
+"""
+"""A space of which nothing is trained fully within seconds."""
+
+
+@pytest.fixture(scope="module")
+def hurried(tmp_path_factory: pytest.TempPathFactory) -> tuple[Search, Path]:
+    folder = tmp_path_factory.mktemp("hurried") / "out"
+    return search("digits", Budget(minutes=0.1), space=Space.from_toml(SLOW), out=folder), folder
+
+
+def test_where_nothing_can_be_trained_fully_in_time_trainings_are_shorter_and_end(
+    hurried: tuple[Search, Path],
+) -> None:
+    found, _ = hurried
+    assert found.winner.epochs < 2000
+    assert found.winner.epochs > 1, "no last resort"
+    assert found.minutes < 0.15
+
+
+def test_what_time_cut_off_goes_on_where_it_was_and_has_not_ended(tmp_path: Path) -> None:
+    space = Space.from_toml('[networks.mlp]\nhidden = ["300"]\n[recipe]\nepochs = [60]')
+    seen: list[int] = []
+
+    def cut(progress: SearchProgress) -> None:
+        if progress.training is not None and progress.training.epoch == 5 and not seen:
+            seen.append(progress.training.epoch)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(TrainingError, match="interrupted"):
+        search("digits", space=space, sampler="grid", out=tmp_path / "out", on_progress=cut)
+    checkpoint = rows(tmp_path / "out" / "trial-0000")
+    assert len(checkpoint) >= 5
+    epochs: list[int] = []
+
+    def watch(progress: SearchProgress) -> None:
+        if progress.training is not None and progress.running[0].number == 0:
+            epochs.append(progress.training.epoch)
+
+    found = resume_search(tmp_path / "out", on_progress=watch)
+    assert min(epochs) >= 5, "its first epochs are not trained again"
+    first = [entry for entry in found.trials if entry.trial.number == 0]
+    assert [entry.epochs for entry in first] == [60]
+
+
+def test_ctrl_c_in_the_last_resort_ends_it(tmp_path: Path) -> None:
+    space = Space.from_toml('[networks.mlp]\nhidden = ["300"]\n[recipe]\nepochs = [1000]')
+
+    def interrupt(progress: SearchProgress) -> None:
+        if progress.training is not None and progress.training.epochs == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with suppress(TrainingError):  # its only epoch may have ended by then
+        search("digits", Budget(minutes=1e-6), space=space, out=tmp_path / "out", on_progress=interrupt)
+    assert json.loads((tmp_path / "out" / "search.json").read_text())["considered"]
+
+
+def test_a_search_that_was_given_more_minutes_and_killed_has_them_still(hurried: tuple[Search, Path]) -> None:
+    _, folder = hurried
+
+    def kill(progress: SearchProgress) -> None:
+        if progress.running:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RunError, match="this search has ended"):
+        resume_search(folder)
+    with pytest.raises(RuntimeError, match="killed"):
+        resume_search(folder, minutes=0.1, on_progress=kill)
+    before = json.loads((folder / "search.json").read_text())["trials"]
+    found = resume_search(folder)
+    assert {trial["number"] for trial in before} < {entry.trial.number for entry in found.trials}
+    with pytest.raises(RunError, match="this search has ended"):
+        resume_search(folder)
+
+
+def test_a_search_that_was_killed_before_anything_ended_chooses_as_it_would_have(tmp_path: Path) -> None:
+    begun: list[Trial] = []
+
+    def kill(progress: SearchProgress) -> None:
+        begun.extend(progress.running[:1])
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        search("digits", Budget(minutes=0.1), out=tmp_path / "out", on_progress=kill)
+    found = resume_search(tmp_path / "out")
+    costs = {entry.trial.costs["macs"] for entry in (*found.trials, *found.unfinished)}
+    assert all(cost is not None and cost < 2e6 for cost in costs), "there is time for small ones alone"
+    assert found.minutes < 0.2
+
+
+def test_a_training_in_which_the_search_died_thrice_is_given_up(tmp_path: Path) -> None:
+    space = Space.from_toml('[networks.mlp]\nhidden = ["8", "16"]\n[recipe]\nepochs = [2]')
+
+    def die(progress: SearchProgress) -> None:
+        if progress.running and progress.running[0].number == 0:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        search("digits", space=space, sampler="grid", out=tmp_path / "out", on_progress=die)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="killed"):
+            resume_search(tmp_path / "out", on_progress=die)
+    found = resume_search(tmp_path / "out", on_progress=die)
+    assert [entry.trial.why for entry in found.unfinished] == ["the search died in it 3 times: out of memory?"]
+    assert found.winner.network == "mlp:hidden=16"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (r"\"number\": 0", r"\"number\": 7"),
+        (r"\"state\": \"running\"", r"\"state\": \"bogus\""),
+        (r"\"network\": \"mlp\"", r"\"network\": \"nosuch\""),
+        (r"\"mlp.hidden\": \"8\"", r"\"mlp.hidden\": \"512\""),
+        (r"\"epochs\": 2", r"\"epochs\": \"x\""),
+        (r"\"purpose\": \"full\"", r"\"run\": \"/etc\", \"purpose\": \"full\""),
+        (r"\"costs\": {", r"\"costs\": {\"x\": \"y\", "),
+    ],
+)
+def test_a_journal_that_tells_what_cannot_be_is_refused(tmp_path: Path, old: str, new: str) -> None:
+    def die(progress: SearchProgress) -> None:
+        raise RuntimeError("killed")
+
+    space = Space.from_toml('[networks.mlp]\nhidden = ["8", "16"]\n[recipe]\nepochs = [2]')
+    with pytest.raises(RuntimeError, match="killed"):
+        search("digits", space=space, sampler="grid", out=tmp_path / "out", on_progress=die)
+    journal = tmp_path / "out" / "journal.log"
+    kept = journal.read_text()
+    assert old in kept
+    journal.write_text(kept.replace(old, new))
+    with pytest.raises(RunError, match="damaged"):
+        resume_search(tmp_path / "out")
+
+
+def test_no_storage_is_opened_on_the_word_of_a_folder(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'trials.db'}"
+    space = Space.from_toml('[networks.mlp]\nhidden = ["8"]\n[recipe]\nepochs = [2]')
+    search("digits", space=space, sampler="grid", out=tmp_path / "out", storage=url)
+    with pytest.raises(RunError, match="another storage") as caught:
+        resume_search(tmp_path / "out", minutes=0.01)
+    assert url in (caught.value.hint or "")
+    assert resume_search(tmp_path / "out", minutes=0.01, storage=url).winner.network == "mlp:hidden=8"

@@ -18,7 +18,6 @@ TRIAL = Trial(
     network="mlp:hidden=8,dropout=0.5",
     costs={"macs": 1_000, "flash_bytes": 4_096.0, "latency_ms": None},
     epochs=5,
-    run="trial-003",
     state="done",
     validation=Accuracy(90, 100),
     accuracies=(0.5, 0.9),
@@ -33,10 +32,26 @@ def test_a_trial_survives_json(trial: Trial) -> None:
     assert Trial.from_json(json.loads(json.dumps(trial.as_json(), allow_nan=False))) == trial
 
 
-@pytest.mark.parametrize("changes", [{"validation": 3}, {"accuracies": None}, {"point": {}}, {"strange": 1}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"validation": 3},
+        {"accuracies": None},
+        {"point": {}},
+        {"strange": 1},
+        {"number": -1},
+        {"state": "bogus"},
+        {"purpose": "x"},
+        {"costs": {"macs": "a"}},
+    ],
+)
 def test_what_is_no_trial_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises((TypeError, ValueError, LookupError)):
         Trial.from_json(TRIAL.as_json() | changes)
+
+
+def test_a_run_lies_in_a_folder_that_its_number_alone_tells() -> None:
+    assert TRIAL.run == "trial-0003"
 
 
 def test_the_axes_are_errors_and_costs_and_an_unknown_cost_is_beyond_all() -> None:

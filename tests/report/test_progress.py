@@ -49,7 +49,7 @@ def trial(number: int, network: str, correct: int | None = None, **changes: Any)
         {"state": "running"} if correct is None else {"state": "done", "validation": Accuracy(correct, 1000)}
     )
     point = Point("mlp", (("mlp.hidden", network),))
-    return Trial(number, point, point.network, {"macs": 100.0 + number}, 3, f"trial-{number:04}", **facts | changes)
+    return Trial(number, point, point.network, {"macs": 100.0 + number}, 3, **facts | changes)
 
 
 def test_outside_of_a_terminal_a_trial_is_told_once_when_it_has_ended(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,6 @@ def entry(number: int, correct: int | None, *, tested: bool = False, rate: float
         point.network,
         {name: getattr(price_tag, name) for name in COSTS},
         5,
-        f"trial-{number:04}",
         **facts | changes,
     )
     test = Accuracy(correct - 1, 1_000) if tested and correct is not None else None

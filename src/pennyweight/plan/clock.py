@@ -22,6 +22,16 @@ class Clock:
     began: float = field(default_factory=time.monotonic)
 
     @property
+    def timed(self) -> bool:
+        """Whether there is a limit."""
+        return self.seconds < math.inf
+
+    @property
+    def minutes(self) -> float | None:
+        """The limit; None without one."""
+        return self.seconds / 60 if self.timed else None
+
+    @property
     def spent_s(self) -> float:
         """Seconds that the search has taken so far, those before a resumption too."""
         return self.offset_s + time.monotonic() - self.began

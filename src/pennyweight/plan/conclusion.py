@@ -53,7 +53,9 @@ def conclude(
     repeats = {
         trial.number
         for trial in trials
-        if trial.purpose == "repeat" and trial.point == best.point and trial.state == "done"
+        if trial.purpose == "repeat"
+        and trial.state == "done"
+        and (trial.point, trial.epochs) == (best.point, best.epochs)
     }
     opened, entries = on_front | repeats, []  # the winner is on the Front: nothing is more accurate
     for trial in trials:
@@ -123,9 +125,9 @@ def _of_the_winner(
 
 
 def _of_the_trials(folder: Path, trials: Sequence[Trial]) -> Iterator[str]:
-    if any(trial.purpose == "full" and trial.state == "stopped" for trial in trials):
+    if cut := sum(not trial.ended for trial in trials):
         more = command("search", "--resume", folder, "--minutes", 10)
-        yield f"a full training was stopped, as time was over; {more} gives it more"
+        yield f"time was over in {counted(cut, 'training')}; {more} goes on with it"
     failed = [trial for trial in trials if trial.state == "failed"]
     for trial in failed[:FAILURES_TOLD]:
         yield f"{trial.network} was left out: {trial.why}"
@@ -133,7 +135,7 @@ def _of_the_trials(folder: Path, trials: Sequence[Trial]) -> Iterator[str]:
         yield f"{counted(len(failed) - FAILURES_TOLD, 'more training')} failed: the report tells why"
     error = extrapolation_error(trials)
     if error is not None:
-        stopped = sum(trial.purpose == "screening" and trial.state == "stopped" for trial in trials)
+        stopped = sum(trial.state == "stopped" for trial in trials)
         yield (
             f"{counted(stopped, 'training')} stopped early; the accuracy that is foretold at half a training was "
             f"off by {100 * error:.1f} points on average"

@@ -20,6 +20,7 @@ from pennyweight.plan.candidates import Candidate, Candidates
 from pennyweight.plan.clock import Clock
 from pennyweight.plan.engines import make_engine
 from pennyweight.plan.engines.base import Engine, ImagesByShape
+from pennyweight.plan.front import front
 from pennyweight.plan.journal import Journal
 from pennyweight.plan.pace import Pace
 from pennyweight.plan.plan import Plan
@@ -27,17 +28,25 @@ from pennyweight.plan.samplers import find_sampler
 from pennyweight.plan.samplers.base import Sampler, next_candidate
 from pennyweight.plan.schedule import (
     DIRECT_SHARE,
+    FULL_MARGIN,
     SCREENING_SHARE,
     Ladder,
     Schedule,
     Training,
     floors,
 )
-from pennyweight.plan.trial import COSTS, Purpose, Trial
+from pennyweight.plan.trial import COSTS, Trial, standing
 from pennyweight.plan.worker import Job, Outcome, Stop
 
-GRACE = 0.15
-"""Of the minutes, by which the only training there is may overrun before it is stopped."""
+EVALUATION_S, EVALUATION_PACE = 1.5, 0.5
+"""What opening the test part for one network takes, in the end: its time per image is measured, and then there are the
+images, of which so many are answered in the time of one that is trained on."""
+
+RESERVE_MOST = 0.25
+"""Of the minutes, what is kept at most for opening the test part."""
+
+DEATHS_MAX = 3
+"""A training that the search died in so often, each time before its first epoch had ended, is not begun again."""
 
 WAIT_S = 0.5
 """How often the clock is looked at while workers train."""
@@ -74,14 +83,15 @@ class Coordinator:
     pace: Pace
     on_progress: Callable[[SearchProgress], None] | None
     trials: dict[int, Trial] = field(default_factory=dict)
+    cut: set[int] = field(default_factory=set)
     interrupted: bool = False
 
     def run(self, workers: int | None, engine: str, address: str | None, trials: Sequence[Trial]) -> list[Trial]:
-        """Every trial, after the `trials` that a resumed search has; those that were interrupted are still running."""
+        """Every trial, after the `trials` that a resumed search has; those that were cut off are still running."""
         self.trials = {trial.number: trial for trial in trials}
         for trial in trials:
-            self._note_pace(trial)
-        with self._interruptible(), make_engine(engine, self.shapes, workers, address, self._tell) as runs:
+            self._note(trial)
+        with make_engine(engine, self.shapes, workers, address, self._tell) as runs:
             self._train(runs, find_sampler(self.plan.sampler))
             if not self.interrupted and not any(trial.state == "done" for trial in self.trials.values()):
                 self._train_cheapest(runs)
@@ -96,7 +106,7 @@ class Coordinator:
         waiting, exhausted = self._running(), False  # those of a resumed search come first
         while True:
             while len(self._running()) - len(waiting) < engine.workers:
-                if waiting:
+                if waiting and not self._out_of_time():
                     engine.submit(self._job(waiting.pop(0), engine))
                     continue
                 asked = schedule.next(
@@ -119,72 +129,73 @@ class Coordinator:
             self._report(running)
             for outcome in engine.wait(WAIT_S):
                 self._end(outcome)
-            if self._out_of_time(hard=True):
-                for trial in self._running():
-                    self._end(Outcome(trial.number, "stopped", why="time was over"))
+            if self._out_of_time():
+                self.cut |= {trial.number for trial in self._running()}
                 return
 
     def _train_cheapest(self, engine: Engine) -> None:
         """One epoch of the cheapest network, where time was over before there was any answer."""
-        if self.candidates.pool[0].point in {trial.point for trial in self.trials.values() if trial.state == "failed"}:
+        cheapest = self.candidates.pool[0]
+        if cheapest.point in {trial.point for trial in self.trials.values() if trial.state == "failed"}:
             return
-        trial = replace(self._new(self.candidates.pool[0], "screening"), epochs=1)
+        trial = replace(self._new(cheapest, Training("screening", 0)), epochs=1, purpose="screening", rung=0)
         self.trials[trial.number] = trial
         self.journal.begin(trial)
         engine.submit(replace(self._job(trial, engine), seconds=math.inf))
-        while self._running():
+        while self._running() and not self.interrupted:
             for outcome in engine.wait(WAIT_S):
                 self._end(outcome)
 
     def _trial(self, asked: Training, sampler: Sampler) -> Trial | None:
         """The next trial as it is asked for; None where the sampler has no new point."""
-        number = len(self.trials)
         if asked.trial is None:
             self.candidates.affordable = partial(self._affordable, seconds=asked.seconds)
-            found = self._next(sampler) if self.trials or asked.purpose == "screening" else self._soon()
-            return None if found is None else self._new(found, asked.purpose)
+            found = self._soon() if asked.first else self._next(sampler)
+            if found is None and not self.trials:
+                found = self.candidates.pool[0]
+            return None if found is None else self._new(found, asked)
         return Trial(
-            number,
+            len(self.trials),
             asked.trial.point,
             asked.trial.network,
             asked.trial.costs,
             epochs=asked.epochs or asked.trial.epochs,
-            run=f"trial-{number:04}",
             purpose=asked.purpose,
             rung=asked.rung,
             seed=self.plan.seed if asked.seed is None else asked.seed,
             began_s=self.clock.spent_s,
         )
 
-    def _soon(self) -> Candidate:
+    def _soon(self) -> Candidate | None:
         """The largest network of the first family of the space of which one is fully trained soon."""
         for family in self.candidates.space.networks:
             own = [each for each in self.candidates.pool if each.point.family == family]
             if soon := [each for each in own if self.candidates.affordable(each)]:
                 return soon[-1]
-        return self.candidates.pool[0]
+        return None
 
     def _next(self, sampler: Sampler) -> Candidate | None:
         """What the sampler would try next."""
         rng = Random(f"{self.plan.seed}/{len(self.trials)}")
         return next_candidate(sampler, self.candidates, self.plan.trade, list(self.trials.values()), rng)
 
-    def _new(self, found: Candidate, purpose: Purpose) -> Trial:
-        """The first trial of a network: on the lowest rung, or fully where that takes next to no time."""
-        number = len(self.trials)
-        costs = {name: getattr(found.cost, name) for name in COSTS}
-        ladder, epochs = Ladder.of(self.plan.rungs), self._recipe(found).epochs
-        if math.isfinite(self.clock.seconds) and self._affordable(found, DIRECT_SHARE * self.clock.seconds):
-            purpose = "full"
-        rung = ladder.top if purpose == "full" else 0
+    def _new(self, found: Candidate, asked: Training) -> Trial:
+        """The first trial of a network: as asked for, fully where that takes next to no time, or as long as it can."""
+        ladder, wanted = Ladder.of(self.plan.rungs), self._recipe(found).epochs
+        direct = self.clock.timed and self._affordable(found, DIRECT_SHARE * self.clock.seconds)
+        rung = ladder.top if asked.purpose == "full" or direct else 0
+        epochs, pace = ladder.epochs(rung, wanted), self._seconds_per_epoch(found)
+        if self.clock.timed and pace is not None:
+            possible = int(min(asked.seconds, FULL_MARGIN * self.clock.left_s()) / pace)
+            if possible < epochs:
+                epochs, rung = max(1, possible), 0
         return Trial(
-            number,
+            len(self.trials),
             found.point,
             found.graph.text,
-            costs,
-            epochs=ladder.epochs(rung, epochs),
-            run=f"trial-{number:04}",
-            purpose="full" if ladder.top == 0 else purpose,
+            {name: getattr(found.cost, name) for name in COSTS},
+            epochs=epochs,
+            purpose="full" if rung == ladder.top else "screening",
             rung=rung,
             seed=self.plan.seed,
             began_s=self.clock.spent_s,
@@ -198,52 +209,65 @@ class Coordinator:
             folder=self.folder / trial.run,
             graph=found.graph,
             recipe=replace(self._recipe(found), epochs=trial.epochs, seed=trial.seed),
-            floors=()
-            if trial.purpose != "screening"
-            else floors(trial.costs, trial.epochs, list(self.trials.values()), self.plan.trade),
-            seconds=self._hard_left(),
+            floors=() if trial.purpose != "screening" else floors(trial, list(self.trials.values()), self.plan.trade),
+            seconds=self.clock.left_s(),
             threads=engine.threads,
             device=self.plan.device,
             tensorboard=self.plan.tensorboard,
         )
 
     def _end(self, outcome: Outcome) -> None:
-        """Keep what came of a trial. One that was interrupted has not ended: a resumed search goes on with it.
+        """Keep what came of a trial. One that was cut off has not ended: a resumed search goes on with it.
 
         Nor has one for which the disk had no room: that raises RunError.
         """
-        if self.interrupted and outcome.state == "stopped":
-            return
         if outcome.no_room:
             raise RunError(outcome.why, hint=f"make room, then {command('search', '--resume', self.folder)}")
-        trial = self.trials[outcome.number]
+        if outcome.state == "running":
+            self.cut.add(outcome.number)
+            return
         ended = replace(
-            trial,
+            self.trials[outcome.number],
             state=outcome.state,
             validation=outcome.validation,
             accuracies=outcome.accuracies,
-            epochs=outcome.epochs or trial.epochs,
             seconds=outcome.seconds,
             ended_s=self.clock.spent_s,
             why=outcome.why,
         )
         self.journal.end(ended)
-        self.trials[trial.number] = ended
-        self._note_pace(ended)
+        self.trials[ended.number] = ended
+        self._note(ended)
 
-    def _note_pace(self, trial: Trial) -> None:
+    def _note(self, trial: Trial) -> None:
+        """Learn from a trial that has ended how fast its family trains, and how much time the end will take."""
         macs = trial.costs.get("macs")
         if trial.ended and trial.accuracies and macs is not None:
-            self.pace.note(trial.point.family, macs, trial.seconds / len(trial.accuracies))
+            self.pace.note(trial.point.family, macs, trial.seconds_per_epoch)
+        if self.clock.timed and trial.state == "done":
+            stands = standing(list(self.trials.values()))
+            members = [stands[index] for index in front([each.axes(self.plan.trade) for each in stands])]
+            takes = sum(EVALUATION_S + self._evaluation_s(each) for each in members)
+            self.clock.reserve_s = max(self.clock.reserve_s, min(takes, RESERVE_MOST * self.clock.seconds))
+
+    def _evaluation_s(self, trial: Trial) -> float:
+        images = next(iter(self.shapes.values()))
+        return EVALUATION_PACE * trial.seconds_per_epoch * len(images.sealed) / max(len(images.learning), 1)
+
+    def _seconds_per_epoch(self, candidate: Candidate) -> float | None:
+        return self.pace.seconds_per_epoch(candidate.point.family, candidate.cost.macs)
 
     def _affordable(self, candidate: Candidate, seconds: float) -> bool:
-        """Whether a full training of a network takes no longer, and keeps its own limit."""
+        """Whether a full training of a network takes no longer, as far as is known, and keeps its own limit.
+
+        Where nothing is known of the machine's pace nothing is, if there is a time to keep.
+        """
         if self.plan.training_minutes is not None:
             seconds = min(seconds, 60 * self.plan.training_minutes)
-        epoch = self.pace.seconds_per_epoch(candidate.point.family, candidate.cost.macs)
-        if math.isinf(seconds) or epoch is None or candidate.point == self.candidates.pool[0].point:
+        if math.isinf(seconds):
             return True
-        return self._recipe(candidate).epochs * epoch <= seconds
+        pace = self._seconds_per_epoch(candidate)
+        return pace is not None and self._recipe(candidate).epochs * pace <= seconds
 
     def _recipe(self, candidate: Candidate) -> Recipe:
         return candidate.recipe(self.shapes[candidate.input_shape])
@@ -254,16 +278,10 @@ class Coordinator:
         return self._recipe(found).epochs
 
     def _running(self) -> list[Trial]:
-        return [trial for trial in self.trials.values() if not trial.ended]
+        return [trial for trial in self.trials.values() if not trial.ended and trial.number not in self.cut]
 
-    def _hard_left(self) -> float:
-        """Seconds until a training is stopped: a little longer where without it there would be no answer at all."""
-        answered = any(trial.state == "done" for trial in self.trials.values())
-        left = self.clock.left_s()
-        return left if answered or math.isinf(left) else left + GRACE * self.clock.seconds
-
-    def _out_of_time(self, *, hard: bool = False) -> bool:
-        return (self._hard_left() if hard else self.clock.left_s()) <= 0 and bool(self.trials)
+    def _out_of_time(self) -> bool:
+        return self.clock.left_s() <= 0 and bool(self.trials)
 
     def _tell(self, number: int, training: Progress) -> None:
         """Called by an engine that trains in this process."""
@@ -277,7 +295,7 @@ class Coordinator:
             self.on_progress(SearchProgress(ended, tuple(running), self.plan.trade, self.clock.left_s(), training))
 
     @contextmanager
-    def _interruptible(self) -> Iterator[None]:
+    def interruptible(self) -> Iterator[None]:
         """The first Ctrl-C ends the search with what it has, the second at once."""
         if threading.current_thread() is not threading.main_thread():
             yield

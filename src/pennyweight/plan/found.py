@@ -31,8 +31,8 @@ class Entry:
 
     @property
     def epochs(self) -> int:
-        """How many epochs it was trained for."""
-        return self.trial.epochs
+        """How many epochs it was trained for; fewer than were asked for where it did not come to its end."""
+        return self.trial.epochs if self.trial.state == "done" else len(self.trial.accuracies)
 
     @property
     def validation(self) -> Accuracy:
@@ -57,7 +57,8 @@ class Entry:
             "validation_interval": list(validation.interval) if validation else None,
             "validation_n": validation.n if validation else None,
             **{name: getattr(self.cost, name) for name in COSTS},
-            "epochs": trial.epochs,
+            "epochs": self.epochs,
+            "epochs_asked": trial.epochs,
             "seconds": round(trial.seconds, 3),
             "began_s": round(trial.began_s, 3),
             "ended_s": round(trial.ended_s, 3),

@@ -60,7 +60,7 @@ class Journal:
             try:
                 study = storage.create_new_study(directions, name)
             except DuplicatedStudyError as error:
-                hint = f"{command('search', '--resume', folder)} goes on with it"
+                hint = "a search is called after its folder: choose another --out"
                 raise RunError(f"the storage has a search called {name} already", hint=hint) from error
             storage.set_study_user_attr(study, FACTS, json.dumps(facts))
             storage.set_study_system_attr(study, "study:metric_names", ["validation accuracy", *trade])
@@ -93,6 +93,11 @@ class Journal:
         with _keeping(self._path):
             self._ids[trial.number] = self._storage.create_new_trial(self._study, template_trial=frozen)
 
+    def note(self, trial: Trial) -> None:
+        """Keep what is new of a trial that goes on."""
+        with _keeping(self._path):
+            self._storage.set_trial_user_attr(self._ids[trial.number], OURS, json.dumps(trial.as_json()))
+
     def end(self, trial: Trial) -> None:
         """Keep what came of a trial that was begun."""
         own = self._ids[trial.number]
@@ -109,12 +114,14 @@ class Journal:
 
         Raises RunError where one cannot be read.
         """
-        found = []
+        found: list[Trial] = []
         with _keeping(self._path), _reading(self._path):
             kept = self._storage.get_all_trials(self._study, deepcopy=False)
         for frozen in kept:
             with _reading(self._path):
                 trial = Trial.from_json(json.loads(frozen.user_attrs[OURS]))
+                if trial.number != len(found) or not self._space.holds(trial.point):
+                    raise ValueError(f"trial {trial.number} at place {len(found)}, {trial.point.key}")
             self._ids[trial.number] = frozen._trial_id
             if trial.ended and not frozen.state.is_finished():  # killed between the two lines of an end
                 self.end(trial)

@@ -12,7 +12,7 @@ All of it follows from the trials so far and the clock, so that it can be replay
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pennyweight.plan.front import dominates, front
@@ -106,7 +106,7 @@ class Ladder:
 class Training:
     """What is to be trained next: a new point (`trial` is None), or a trial's network again, with more epochs.
 
-    `seconds` is how long the full training of a new point may take.
+    `seconds` is how long the full training of a new point may take; the `first` one is the largest of which that is so.
     """
 
     purpose: Purpose
@@ -115,6 +115,7 @@ class Training:
     epochs: int | None = None
     seed: int | None = None
     seconds: float = math.inf
+    first: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,11 @@ class Schedule:
     points: int | None = None
     seconds: float = math.inf
 
+    @property
+    def timed(self) -> bool:
+        """Whether the search has a time that ends it."""
+        return self.seconds < math.inf
+
     def next(
         self, trials: Sequence[Trial], *, screening: bool, seconds_left: float, new: bool = True
     ) -> Training | None:
@@ -138,22 +144,25 @@ class Schedule:
 
         `screening` says whether there is time for it, `new` whether there are points that were not tried.
         """
-        top, timed = self.ladder.top, self.seconds < math.inf
+        top = self.ladder.top
         new = new and (self.points is None or len({trial.point for trial in trials}) < self.points)
-        if screening:
-            if new and timed and top > 0 and not trials:
-                return Training("full", top, seconds=FIRST_SHARE * self.seconds)
+        within = Training("full", top, seconds=FULL_MARGIN * seconds_left)
+        if top == 0 and new:
+            return within
+        if screening and top > 0:
+            if new and self.timed and not trials:
+                return Training("full", top, seconds=FIRST_SHARE * self.seconds, first=True)
             if (early := self._early(trials)) is not None:
                 return early
             if (promoted := self._promotion(trials)) is not None:
                 return promoted
             if new:
                 return Training("screening", 0, seconds=FULL_SHARE / EPOCHS_SHARE * self.seconds)
-            if any(not trial.ended for trial in trials):
+            if any(not trial.ended for trial in trials if trial.purpose == "screening"):
                 return None
-        if (full := self._full(trials, seconds_left)) is not None:
-            return full
-        return Training("full", top, seconds=FULL_MARGIN * seconds_left) if new and timed else None
+        if (last := self._last(trials, seconds_left)) is not None:
+            return last
+        return within if new and self.timed else None
 
     def _promotion(self, trials: Sequence[Trial]) -> Training | None:
         """The best network that may go on to the next rung but one from the top, which full trainings are for.
@@ -173,49 +182,81 @@ class Schedule:
     def _early(self, trials: Sequence[Trial]) -> Training | None:
         """A full training while others are screened, where it is short and such take no more time than screening."""
         full = [trial for trial in trials if trial.purpose == "full"]
-        if self.seconds == math.inf or any(not trial.ended for trial in full):
+        if not self.timed or any(not trial.ended for trial in full):
             return None
         if promising := self._promising(trials):
-            trial, wanted = promising[0], self.full_epochs(promising[0])
+            best, wanted = promising[0], self.full_epochs(promising[0])
             spare = math.fsum(trial.seconds for trial in trials) - 2 * math.fsum(trial.seconds for trial in full)
-            if trial.seconds / trial.epochs * wanted <= min(spare, EARLY_SHARE * self.seconds):
-                return Training("full", self.ladder.top, trial, wanted)
+            if best.seconds_per_epoch * wanted <= min(spare, EARLY_SHARE * self.seconds):
+                return Training("full", self.ladder.top, best, wanted)
         return None
 
     def _promising(self, trials: Sequence[Trial]) -> list[Trial]:
         """The screened networks that are worth a full training and had none, the best first."""
-        trained = {trial.point for trial in trials if trial.purpose == "full" and trial.state != "stopped"}
+        trained = {trial.point for trial in trials if trial.purpose == "full"}
         return [trial for trial in leading(trials, self.trade) if trial.point not in trained]
 
-    def _full(self, trials: Sequence[Trial], seconds_left: float) -> Training | None:
-        """The winner longer, where half of the time is enough; else the most promising; then other seeds.
+    def _last(self, trials: Sequence[Trial], seconds_left: float) -> Training | None:
+        """What follows screening: first what may become the winner, in the end what fills the Front.
 
-        Of the promising the best comes first, then those whose full training is the shortest.
+        The most promising network, as long as it may beat the winner; the winner longer, where half of the time that is
+        left is enough; the winner with other seeds, where there is time for all; the other promising ones, the shortest
+        first. Without a time nothing is trained longer, and other seeds come last.
         """
         winner = min(standing(trials), key=lambda trial: trial.axes(self.trade), default=None)
-        if winner is not None and winner.purpose == "full" and self.ladder.top > 0 and self.seconds < math.inf:
-            wanted = STRETCH * self.full_epochs(winner)
-            tried = any(trial.point == winner.point and trial.epochs >= wanted for trial in trials)
-            if not tried and winner.seconds / winner.epochs * wanted < FULL_MARGIN * seconds_left / 2:
-                return Training("full", self.ladder.top, winner, wanted)
-        best = self._promising(trials)
-        for trial in best[:1] + sorted(best[1:], key=lambda trial: trial.seconds / trial.epochs):
-            epochs = self._affordable(trial, self.full_epochs(trial), seconds_left)
+        promising = self._promising(trials)
+        for trial in promising[:1] if self.timed else promising:
+            if not self.timed or self._may_beat(trial, winner, trials):
+                epochs = self._affordable(trial, STRETCH if self.timed else 1, seconds_left)
+                if epochs > trial.epochs:
+                    return Training("full", self.ladder.top, trial, epochs)
+        if winner is not None and winner.purpose == "full":
+            again = self._longer(winner, trials, seconds_left) or self._repeat(winner, trials, seconds_left)
+            if again is not None:
+                return again
+        for trial in sorted(promising, key=lambda trial: trial.seconds_per_epoch * self.full_epochs(trial)):
+            epochs = self._affordable(trial, 1, seconds_left)
             if epochs > trial.epochs:
                 return Training("full", self.ladder.top, trial, epochs)
-        if winner is None or winner.purpose != "full" or any(not trial.ended for trial in trials):
-            return None
-        again = [trial for trial in trials if trial.purpose == "repeat" and trial.point == winner.point]
-        if len(again) < REPEATS and winner.seconds < FULL_MARGIN * seconds_left:
-            return Training("repeat", self.ladder.top, winner, winner.epochs, winner.seed + 1 + len(again))
         return None
 
-    def _affordable(self, trial: Trial, wanted: int, seconds_left: float) -> int:
-        """The epochs of a full training: as many as usual, up to STRETCH times as many, or as there is time for."""
-        if math.isinf(seconds_left):
+    def _may_beat(self, trial: Trial, winner: Trial | None, trials: Sequence[Trial]) -> bool:
+        """Whether the winner did no better where it was trained as long as `trial`, as far as that is known."""
+        if winner is None:
+            return True
+        rivals = (each for each in trials if each.point == winner.point and each.rung == trial.rung)
+        return all(trial.axes(()) < rival.axes(()) for rival in rivals if rival.state == "done")
+
+    def _longer(self, winner: Trial, trials: Sequence[Trial], seconds_left: float) -> Training | None:
+        """A longer training of the winner, if it had but one full training."""
+        full = [trial for trial in trials if trial.purpose == "full" and trial.point == winner.point]
+        epochs = STRETCH * self.full_epochs(winner)
+        if not self.timed or self.ladder.top == 0 or len(full) > 1 or winner.epochs >= epochs:
+            return None
+        if winner.seconds_per_epoch * epochs > FULL_MARGIN * seconds_left / 2:
+            return None
+        return Training("full", self.ladder.top, winner, epochs)
+
+    def _repeat(self, winner: Trial, trials: Sequence[Trial], seconds_left: float) -> Training | None:
+        """A training of the winner with another seed, once nothing runs any more that might beat it."""
+        again = [trial for trial in trials if trial.purpose == "repeat" and _is_alike(trial, winner)]
+        missing = REPEATS - len(again)
+        if any(not trial.ended and trial.purpose != "repeat" for trial in trials) or missing < 1:
+            return None
+        if winner.seconds * missing > FULL_MARGIN * seconds_left:
+            return None
+        return Training("repeat", winner.rung, winner, winner.epochs, winner.seed + 1 + len(again))
+
+    def _affordable(self, trial: Trial, most: int, seconds_left: float) -> int:
+        """The epochs of a full training: `most` times as many as usual, or as there is time for."""
+        wanted = most * self.full_epochs(trial)
+        if math.isinf(seconds_left) or not trial.seconds_per_epoch:
             return wanted
-        possible = int(FULL_MARGIN * seconds_left * trial.epochs / trial.seconds) if trial.seconds > 0 else wanted
-        return min(possible, STRETCH * wanted)
+        return min(int(FULL_MARGIN * seconds_left / trial.seconds_per_epoch), wanted)
+
+
+def _is_alike(trial: Trial, winner: Trial) -> bool:
+    return trial.point == winner.point and trial.epochs == winner.epochs
 
 
 def ranked(trials: Sequence[Trial], trade: Sequence[str], count: int | None = None) -> list[Trial]:
@@ -245,30 +286,34 @@ class Gains:
     mean: tuple[float, ...]
 
     @staticmethod
-    def of(trials: Sequence[Trial], epochs: int) -> Gains | None:
-        """The gains after each epoch of trainings of `epochs`; None where fewer than CURVES_MIN have ended."""
-        curves = [trial.accuracies for trial in trials if trial.state == "done" and len(trial.accuracies) == epochs]
+    def of(trials: Sequence[Trial], epochs: int, family: str) -> Gains | None:
+        """The gains after each epoch of trainings of `epochs`: those of `family`, or where these are few of all.
+
+        None where fewer than CURVES_MIN have ended. Families differ: on CIFAR-10 convolutions gain several times what
+        perceptrons do (docs/log.md).
+        """
+        done = [trial for trial in trials if trial.state == "done" and len(trial.accuracies) == epochs]
+        own = [trial.accuracies for trial in done if trial.point.family == family]
+        curves = own if len(own) >= CURVES_MIN else [trial.accuracies for trial in done]
         if len(curves) < CURVES_MIN:
             return None
         after = [[curve[-1] - curve[epoch] for curve in curves] for epoch in range(epochs)]
         return Gains(tuple(max(gains) for gains in after), tuple(math.fsum(gains) / len(gains) for gains in after))
 
 
-def floors(
-    costs: Mapping[str, float | None], epochs: int, trials: Sequence[Trial], trade: Sequence[str]
-) -> tuple[float, ...]:
-    """After each epoch the validation accuracy below which a training of these `costs` cannot reach the Front.
+def floors(trial: Trial, trials: Sequence[Trial], trade: Sequence[str]) -> tuple[float, ...]:
+    """After each epoch the validation accuracy below which `trial`, which is about to begin, cannot reach the Front.
 
     That is: below what a network that costs no more on any axis reached in as many epochs, less GAIN_MARGIN times the
     most that any training of that length gained from there on. Empty where too little is known. Without a network in
     its own cost class nothing bounds it.
     """
-    gains = Gains.of(trials, epochs)
-    own = traded(costs, trade)
+    gains = Gains.of(trials, trial.epochs, trial.point.family)
+    own = traded(trial.costs, trade)
     rivals = [
-        trial.accuracies[-1]
-        for trial in trials
-        if trial.state == "done" and len(trial.accuracies) == epochs and _no_dearer(trial, own, trade)
+        other.accuracies[-1]
+        for other in trials
+        if other.state == "done" and len(other.accuracies) == trial.epochs and _no_dearer(other, own, trade)
     ]
     if gains is None or not rivals:
         return ()
@@ -290,7 +335,7 @@ def extrapolation_error(trials: Sequence[Trial]) -> float | None:
         if trial.state != "done" or len(trial.accuracies) < 2:
             continue
         others = [other for other in trials if other is not trial]
-        if gains := Gains.of(others, len(trial.accuracies)):
+        if gains := Gains.of(others, len(trial.accuracies), trial.point.family):
             half = len(trial.accuracies) // 2 - 1
             errors.append(abs(trial.accuracies[half] + gains.mean[half] - trial.accuracies[-1]))
     return math.fsum(errors) / len(errors) if errors else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from pennyweight.plan.automatic import chosen, ladder_for, measured, minutes_for
 from pennyweight.plan.candidates import Candidates
 from pennyweight.plan.clock import Clock
 from pennyweight.plan.conclusion import conclude
-from pennyweight.plan.coordinator import Coordinator, SearchProgress
+from pennyweight.plan.coordinator import DEATHS_MAX, Coordinator, SearchProgress
 from pennyweight.plan.engines import engine_kind
 from pennyweight.plan.engines.base import ImagesByShape
 from pennyweight.plan.found import Search
@@ -40,6 +40,7 @@ from pennyweight.plan.plan import Plan
 from pennyweight.plan.samplers import find_sampler
 from pennyweight.plan.space import Space
 from pennyweight.plan.trial import Trial
+from pennyweight.plan.worker import rows
 
 LOCK = "search.lock"
 """The file that whoever searches in a folder holds alone."""
@@ -164,7 +165,7 @@ def search(
                 folder.rmdir()
             raise
         with writing(folder / SEARCH) as path:
-            write_json(path, facts | {"trials": [], "notes": []})
+            write_json(path, facts | {"trials": [], "notes": [], "ended": False})
         if on_begin is not None:
             on_begin(folder, chosen(plan, candidates, workers, minutes_told=not automatic))
         coordinator = Coordinator(folder, _shapes(images, space), plan, candidates, journal, clock, pace, on_progress)
@@ -188,20 +189,26 @@ def resume_search(
 
     A trial that was under way goes on from its last epoch. `minutes` are how much longer it may take, in the place of
     what was left of its own; a search that has ended goes on with them. `images` is needed only where the search was
-    begun in Python with images of its own, `storage` only where its URL has a password. Raises RunError where the
-    folder is no search's, its journal is damaged, or the images are not those that it was begun with.
+    begun in Python with images of its own, `storage` wherever its trials are not in its folder: a folder may be a
+    stranger's, and no other place is opened on its word. Raises RunError where the folder is no search's, its journal
+    is damaged, or the images are not those that it was begun with.
     """
     engine_kind(engine, workers, ray_address)
     try:
         facts = search_facts(folder)
         plan = Plan.from_json(facts["plan"])
-        url, study = storage or str(facts["storage"]), str(facts["study"])
+        kept_in, study = str(facts["storage"]), str(facts["study"])
+        total = facts.get("extended_to") or plan.budget.minutes
+        ended = facts["ended"] and not facts.get("interrupted")
         height, width, channels = map(int, facts["input_shape"])
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise RunError(
             f"{folder} is no search that can be resumed: {SEARCH} is malformed: {error!r}", hint="search anew"
         ) from error
-    if "winner" in facts and not facts.get("interrupted") and minutes is None:
+    if kept_in and not storage:
+        hint = f"name it again: {command('search', '--resume', folder, '--storage', kept_in)}"
+        raise RunError(f"{folder}: its trials are in another storage", hint=hint)
+    if ended and minutes is None:
         raise RunError(f"{folder}: this search has ended", hint=f"{command('report', folder)} shows it")
     if images is None:
         if not facts.get("reopens"):
@@ -210,8 +217,8 @@ def resume_search(
     if images.fingerprint != facts.get("fingerprint"):
         raise RunError(f"{folder}: the images of {images.name} are not the ones that this search was begun with")
     with held_alone(folder / LOCK):
-        journal = Journal.open(folder, study, url)
-        kept, asked = ({"fingerprint": each["fingerprint"], **each["plan"]} for each in (journal.facts, facts))
+        journal = Journal.open(folder, study, storage)
+        kept, asked = ({"fingerprint": each.get("fingerprint"), **each["plan"]} for each in (journal.facts, facts))
         if differing := [name for name in asked if kept.get(name) != asked[name]]:
             raise RunError(
                 f"{folder}: the journal is that of another search: {', '.join(differing)} differ", hint="search anew"
@@ -219,14 +226,40 @@ def resume_search(
         board = find_board(plan.board) if plan.board else None
         space = Space.from_toml(plan.space)
         candidates = Candidates(space, images.input_shape, images.classes, plan.budget, board, seed=plan.seed)
-        trials = journal.trials()
-        spent = max((max(trial.began_s, trial.ended_s) for trial in trials), default=0.0)
-        budget = plan.budget if minutes is None else replace(plan.budget, minutes=minutes + spent / 60)
-        clock = Clock(*_time(budget), offset_s=spent)
+        if not (pool := candidates.pool):
+            raise candidates.impossible()
+        trials = [_after_a_kill(trial, folder, journal, facts) for trial in journal.trials()]
+        spent = max((_seen_s(trial, folder) for trial in trials), default=0.0)
+        if minutes is not None:
+            total = minutes + spent / 60
+        with writing(folder / SEARCH) as path:
+            write_json(path, facts | {"ended": False, "interrupted": False, "extended_to": total})
+        clock = Clock(*_time(replace(plan.budget, minutes=total)), offset_s=spent)
+        pace = measured(pool, images, plan.device) if clock.timed or plan.training_minutes is not None else Pace()
         if on_begin is not None:
             on_begin(folder, chosen(plan, candidates, workers, minutes_told=True))
-        coordinator = Coordinator(folder, _shapes(images, space), plan, candidates, journal, clock, Pace(), on_progress)
+        coordinator = Coordinator(folder, _shapes(images, space), plan, candidates, journal, clock, pace, on_progress)
         return _run(coordinator, images.name, workers, engine, ray_address, trials)
+
+
+def _seen_s(trial: Trial, folder: Path) -> float:
+    """The last second of the search that is known of a trial: that of its end, or of its last epoch."""
+    if trial.ended:
+        return trial.ended_s
+    return trial.began_s + math.fsum(float(row["seconds"] or 0) for row in rows(folder / trial.run))
+
+
+def _after_a_kill(trial: Trial, folder: Path, journal: Journal, facts: Mapping[str, Any]) -> Trial:
+    """The trial with its deaths counted: a search that died in it thrice before an epoch of it ended gives it up."""
+    if trial.ended or facts.get("interrupted") or rows(folder / trial.run):
+        return trial
+    counted = replace(trial, deaths=trial.deaths + 1)
+    if counted.deaths < DEATHS_MAX:
+        journal.note(counted)
+        return counted
+    given_up = replace(counted, state="failed", why=f"the search died in it {DEATHS_MAX} times: out of memory?")
+    journal.end(given_up)
+    return given_up
 
 
 def _run(
@@ -238,19 +271,22 @@ def _run(
     trials: Sequence[Trial],
 ) -> Search:
     """The rest of a search, from the `trials` that there are to the file that tells what was found."""
-    ended, folder = coordinator.run(workers, engine, address, trials), coordinator.folder
-    found = conclude(
-        folder,
-        source,
-        coordinator.shapes,
-        coordinator.plan,
-        coordinator.candidates,
-        ended,
-        minutes=coordinator.clock.spent_s / 60,
-        interrupted=coordinator.interrupted,
-    )
-    with writing(folder / SEARCH) as path:
-        write_json(path, coordinator.journal.facts | found.as_json() | {"interrupted": coordinator.interrupted})
+    folder, facts = coordinator.folder, coordinator.journal.facts
+    with coordinator.interruptible():
+        ended, interrupted = coordinator.run(workers, engine, address, trials), coordinator.interrupted
+        found = conclude(
+            folder,
+            source,
+            coordinator.shapes,
+            coordinator.plan,
+            coordinator.candidates,
+            ended,
+            minutes=coordinator.clock.spent_s / 60,
+            interrupted=interrupted,
+        )
+        kept = {"ended": True, "interrupted": interrupted, "extended_to": coordinator.clock.minutes}
+        with writing(folder / SEARCH) as path:
+            write_json(path, facts | found.as_json() | kept)
     return found
 
 

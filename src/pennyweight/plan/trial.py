@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.plan.front import front
@@ -22,12 +22,14 @@ Purpose = Literal["screening", "full", "repeat"]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A training. It ends as `done`, `stopped` (it could not reach the Front any more, or time was over) or `failed`.
+    """A training. It ends as `done`, `stopped` (it could not reach the Front any more) or `failed`.
 
-    `network` is the canonical text, `costs` holds COSTS in int8, `run` is its folder within the search's, `rung` how
-    high it stands on the ladder. `accuracies` on validation are one an epoch, `validation` the figure of the weights
-    that were kept. `began_s` and `ended_s` are seconds of the search, `why` tells in words what ended it before its
-    time. `seed` is that of its recipe.
+    One that time or Ctrl-C cut off has not ended: it is still `running`, and a resumed search goes on with it.
+
+    `network` is the canonical text, `costs` holds COSTS in int8, `epochs` are those that were asked for, `rung` tells
+    how high it stands on the ladder. `accuracies` on validation are one an epoch, `validation` the figure of the
+    weights that were kept. `began_s` and `ended_s` are seconds of the search, `why` tells in words what ended it before
+    its time. `seed` is that of its recipe, `deaths` counts how often the search died before its first epoch had ended.
     """
 
     number: int
@@ -35,7 +37,6 @@ class Trial:
     network: str
     costs: Mapping[str, float | None]
     epochs: int
-    run: str
     purpose: Purpose = "screening"
     rung: int = 0
     seed: int = 0
@@ -46,6 +47,17 @@ class Trial:
     seconds: float = 0.0
     ended_s: float = 0.0
     why: str = ""
+    deaths: int = 0
+
+    @property
+    def run(self) -> str:
+        """The name of its folder within the search's."""
+        return f"trial-{self.number:04}"
+
+    @property
+    def seconds_per_epoch(self) -> float:
+        """What an epoch of it took; 0 before any ended."""
+        return self.seconds / len(self.accuracies) if self.accuracies else 0.0
 
     @property
     def ended(self) -> bool:
@@ -70,15 +82,23 @@ class Trial:
     @staticmethod
     def from_json(facts: Mapping[str, Any]) -> Trial:
         """The trial that `as_json` told. Raises TypeError, ValueError or LookupError where it is none."""
-        validation = facts["validation"]
-        return Trial(
+        validation, number = facts["validation"], int(facts["number"])
+        told = Trial(
             **{
                 **facts,
+                "number": number,
                 "point": Point.from_json(facts["point"]),
+                "costs": {str(name): None if cost is None else float(cost) for name, cost in facts["costs"].items()},
+                "epochs": int(facts["epochs"]),
                 "accuracies": tuple(map(float, facts["accuracies"])),
                 "validation": Accuracy(*map(int, validation)) if validation else None,
             }
         )
+        if number < 0 or told.state not in get_args(State) or told.purpose not in get_args(Purpose):
+            raise ValueError(f"there is no trial {number} that is {told.state} and for {told.purpose}")
+        if (told.state == "done") != (told.validation is not None):
+            raise ValueError(f"trial {number} is {told.state} {'with' if told.validation else 'without'} an accuracy")
+        return told
 
 
 def traded(costs: Mapping[str, float | None], trade: Sequence[str]) -> tuple[float, ...]:

@@ -53,20 +53,26 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a job, in the words of a Trial. `no_room` says that it failed for want of room on the disk."""
+    """What came of a job, in the words of a Trial; it is still `running` where it was cut off and can be gone on with.
+
+    `no_room` says that it failed for want of room on the disk.
+    """
 
     number: int
     state: State
     validation: Accuracy | None = None
     accuracies: tuple[float, ...] = ()
-    epochs: int = 0
     seconds: float = 0.0
     why: str = ""
     no_room: bool = False
 
 
 class Stop(Exception):
-    """A training that is to go on no more; whoever watches it may raise this."""
+    """A training is to go on no more for now; whoever watches it may raise this."""
+
+
+class Hopeless(Stop):
+    """A training is to go on no more: it could not reach the Front."""
 
 
 def work(job: Job, images: LabelledImages, on_progress: Callable[[Progress], None] | None = None) -> Outcome:
@@ -86,7 +92,7 @@ def work(job: Job, images: LabelledImages, on_progress: Callable[[Progress], Non
             seen = progress.epoch
             floor = job.floors[seen - 1] if seen <= len(job.floors) else 0.0
             if progress.validation_accuracy < floor:
-                raise Stop(
+                raise Hopeless(
                     f"after epoch {seen} of {progress.epochs} its validation accuracy, "
                     f"{progress.validation_accuracy:.2%}, was below {floor:.2%}: it could not reach the front any more"
                 )
@@ -104,21 +110,25 @@ def work(job: Job, images: LabelledImages, on_progress: Callable[[Progress], Non
     no_room = False
     try:
         done = _trained(job, images, watch)
-        return Outcome(job.number, "done", done.validation, _accuracies(done.curves), done.epochs, done.seconds)
+        return Outcome(job.number, "done", done.validation, _accuracies(done.curves), done.seconds)
     except Stop as stop:
-        state, why = "stopped", str(stop)
+        state, why = "stopped" if isinstance(stop, Hopeless) else "running", str(stop)
     except PennyweightError as error:
         if error is theirs:
             raise
-        why, no_room = str(error), getattr(error.__cause__, "errno", None) in NO_ROOM
+        why, no_room = str(error), is_for_want_of_room(error)
     except MemoryError:
         why = "out of memory"
     except Exception as error:
         if error is theirs:
             raise
         why = f"{type(error).__name__}: {error}"
-    rows = _rows(job.folder)
-    return Outcome(job.number, state, None, _accuracies(rows), len(rows), time.perf_counter() - began, why, no_room)
+    return Outcome(job.number, state, None, _accuracies(rows(job.folder)), time.perf_counter() - began, why, no_room)
+
+
+def is_for_want_of_room(error: PennyweightError) -> bool:
+    """Whether the disk had no room: no fault of the network."""
+    return getattr(error.__cause__, "errno", None) in NO_ROOM
 
 
 def _trained(job: Job, images: LabelledImages, watch: Callable[[Progress], None]) -> Training:
@@ -152,7 +162,7 @@ def _is_begun(folder: Path) -> bool:
     return True
 
 
-def _rows(folder: Path) -> list[Row]:
+def rows(folder: Path) -> list[Row]:
     """The epochs that the checkpoint in `folder` has behind it."""
     with suppress(RunError):
         _, facts, _ = unpacked(Run.open(folder))

@@ -72,7 +72,8 @@ def _over_seeds(search: Search) -> dict[str, str]:
 
 def _ended_early(search: Search) -> dict[str, str]:
     """How many trainings were not trained to their end."""
-    states = Counter(entry.trial.state for entry in search.unfinished)
+    words = {"running": "cut off by the end"}
+    states = Counter(words.get(entry.trial.state, entry.trial.state) for entry in search.unfinished)
     told = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
     return {"ended early": f"{told}: the report says why"} if told else {}
 

@@ -28,7 +28,7 @@ def made_trial(number: int, candidate: Candidate, share: float, state: State = "
     validation = Accuracy(round(N * share), N) if state == "done" else None
     figures = candidate.cost.to_figures()
     text = candidate.graph.text
-    return Trial(number, candidate.point, text, figures, 5, f"{number}", state=state, validation=validation)
+    return Trial(number, candidate.point, text, figures, 5, state=state, validation=validation)
 
 
 def made_search(

@@ -21,7 +21,7 @@ from pennyweight.core.run import CHECKPOINT, FAILURE, RESULTS
 from pennyweight.data.images import LabelledImages
 from pennyweight.plan.engines.attempt import Attempt
 from pennyweight.plan.engines.base import Engine, ImagesByShape
-from pennyweight.plan.worker import Job, Outcome, work
+from pennyweight.plan.worker import Job, Outcome, is_for_want_of_room, work
 
 KNOCK_S = 10
 """How long a cluster may take to answer at all."""
@@ -104,7 +104,7 @@ class OnRay(Engine):
             if outcome is None:
                 self._begin(attempt)
         except RunError as error:
-            return Outcome(attempt.job.number, "failed", why=str(error))
+            return Outcome(attempt.job.number, "failed", why=str(error), no_room=is_for_want_of_room(error))
         return outcome
 
 
