@@ -12,6 +12,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from pennyweight.core.errors import GraphError
+
 Integers = npt.NDArray[np.int64]
 
 MAX = 2**31 - 1
@@ -24,7 +26,7 @@ _EXPONENTIALS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401,
 def quantize_multiplier(real: float) -> tuple[int, int]:
     """`(multiplier, shift)` of a real number that is not negative: QuantizeMultiplier of TFLite.
 
-    Below about 2^-32 both are 0.
+    Below about 2^-32 both are 0; from 2^31 it raises GraphError, as no int8 survives such a factor.
 
     >>> quantize_multiplier(0.75)
     (1610612736, 0)
@@ -33,6 +35,8 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     multiplier = math.floor(fraction * 2**31 + 0.5)
     if multiplier == 2**31:
         multiplier, shift = 2**30, shift + 1
+    if shift > 31:
+        raise GraphError(f"a factor of {real:.3g} between two scales is too large for int8")
     return (multiplier, shift) if shift >= -31 else (0, 0)
 
 
@@ -43,19 +47,22 @@ def multiply_by_quantized_multiplier(
 
     A left shift that leaves int32 wraps around, as in TFLite Micro.
     """
-    shift = np.asarray(shift, np.int64)
-    shifted = wrap(np.asarray(values, np.int64) << np.maximum(shift, 0))
+    shifted, shift = np.asarray(values, np.int64), np.asarray(shift, np.int64)
+    if (shift > 0).any():
+        shifted = wrap(shifted << np.maximum(shift, 0))
     return rounding_divide_by_power(doubling_high_multiply(shifted, multiplier), np.maximum(-shift, 0))
 
 
 def wrap(values: Integers) -> Integers:
     """What two's complement keeps in 32 bits."""
-    return ((values + 2**31) & 0xFFFFFFFF) - 2**31
+    wrapped: Integers = ((values + 2**31) & 0xFFFFFFFF) - 2**31
+    return wrapped
 
 
 def doubling_high_multiply(a: Integers, b: npt.ArrayLike) -> Integers:
     """`a * b / 2^31`, a half rounded up, at most the largest int32: SaturatingRoundingDoublingHighMul."""
-    return np.minimum((a * np.asarray(b, np.int64) + 2**30) >> 31, MAX)
+    product: Integers = np.minimum((a * np.asarray(b, np.int64) + 2**30) >> 31, MAX)
+    return product
 
 
 def rounding_divide_by_power(values: Integers, exponent: npt.ArrayLike) -> Integers:
@@ -68,7 +75,8 @@ def rounding_divide_by_power(values: Integers, exponent: npt.ArrayLike) -> Integ
 
 def saturating_shift_left(values: Integers, exponent: int) -> Integers:
     """`values * 2^exponent`, kept in int32."""
-    return np.clip(values << exponent, -(2**31), MAX)
+    shifted: Integers = np.clip(values << exponent, -(2**31), MAX)
+    return shifted
 
 
 def exp_on_negative_values(a: Integers, integer_bits: int) -> Integers:

@@ -41,7 +41,10 @@ class Quantization:
         reals = np.asarray(reals, np.float64)
         if np.isnan(reals).any():
             raise GraphError("a number that is not a number has no int8")
-        return np.clip(round_away(reals / self.scale) + self.zero_point, LOW, HIGH).astype(np.int8)
+        with np.errstate(over="ignore"):
+            steps = np.clip(reals / self.scale, -1000, 1000)
+        integers: Int8 = np.clip(round_away(steps) + self.zero_point, LOW, HIGH).astype(np.int8)
+        return integers
 
     def dequantise(self, integers: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
         """The real numbers, float32, that integers stand for."""
@@ -50,5 +53,5 @@ class Quantization:
 
 def round_away(reals: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """The nearest whole numbers, a half away from zero, as C's `round`."""
-    whole = np.trunc(reals)
-    return whole + np.copysign(np.abs(reals - whole) >= 0.5, reals)
+    whole: npt.NDArray[np.floating] = np.trunc(reals)
+    return np.where(np.abs(reals - whole) >= 0.5, whole + np.sign(reals), whole)

@@ -69,7 +69,9 @@ def clamp(function: str, result: Quantization) -> tuple[int, int]:
     """
 
     def integer(real: float) -> int:
-        return int(np.clip(round_away(np.float32(real) / np.float32(result.scale)), -1e6, 1e6)) + result.zero_point
+        with np.errstate(over="ignore"):
+            steps = np.float32(real) / np.float32(result.scale)
+        return int(round_away(np.clip([steps], -1e6, 1e6))[0]) + result.zero_point
 
     match function:
         case "":
@@ -90,7 +92,8 @@ def _clipped(values: Integers, result: Quantization, limits: tuple[int, int] = (
 def _leaky_relu(slope: float, source: Quantization, result: Quantization) -> Int8 | None:
     """QuantizeLeakyRelu; its factors are float32."""
     scale, target = np.float32(source.scale), np.float32(result.scale)
-    factors = float(scale * np.float32(slope) / target), float(scale / target)
+    with np.errstate(over="ignore"):
+        factors = float(scale * np.float32(slope) / target), float(scale / target)
     if not all(math.isfinite(factor) and factor >= 0 for factor in factors):
         return None
     values = _INPUTS - source.zero_point
@@ -99,17 +102,18 @@ def _leaky_relu(slope: float, source: Quantization, result: Quantization) -> Int
 
 
 def _hard_swish(source: Quantization, result: Quantization) -> Int8 | None:
-    """HardSwish in int16, as `reference/hard_swish.h` has it; None where the result's scale is too fine for it."""
+    """HardSwish in int16, as `reference/hard_swish.h` has it; None for scales too far apart for its 15 bits."""
     scale = np.float32(1 / 128) * np.float32(source.scale)
-    output, output_shift = quantize_multiplier(float(scale / np.float32(result.scale)))
-    gate, gate_shift = quantize_multiplier(float(scale / np.float32(3 / 32768)))
-    if output_shift > 0:
+    with np.errstate(over="ignore"):
+        factors = float(scale / np.float32(result.scale)), float(scale / np.float32(3 / 32768))
+    if not 2**-15 <= factors[0] < 1 or not 2**-15 <= factors[1] < 2**15:
         return None
+    (output, output_shift), (gate, gate_shift) = map(quantize_multiplier, factors)
     values = (_INPUTS - source.zero_point) << 7
     on_output_scale = _high_multiply_16(values, _upper_half(output))
     gates = values
     if gate_shift > 0:
-        gates = np.clip(gates << min(gate_shift - 1, 31), -(2**15), 2**15 - 1)
+        gates = np.clip(gates << (gate_shift - 1), -(2**15), 2**15 - 1)
     gates = _high_multiply_16(gates, _upper_half(gate))
     if gate_shift > 0:
         gates = np.clip(gates << 1, -(2**15), 2**15 - 1)
@@ -129,9 +133,7 @@ def _high_multiply_16(a: Integers, b: int) -> Integers:
     return (a * b + 2**14) >> 15
 
 
-def _squash(
-    function: Callable[[Integers], Integers], bits: int, source: Quantization, zero_point: int
-) -> Int8 | None:
+def _squash(function: Callable[[Integers], Integers], bits: int, source: Quantization, zero_point: int) -> Int8 | None:
     """LOGISTIC and TANH: 27 fractional bits in, `bits` out; None for a scale too fine for their format."""
     fraction, shift = math.frexp(source.scale * 2**27)
     if not 0 <= shift <= 31:

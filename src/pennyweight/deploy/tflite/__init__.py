@@ -1,0 +1,1 @@
+"""TensorFlow Lite files: networks out of them and into them."""
