@@ -35,6 +35,7 @@ _PLACES = {
     "evaluate": "fit.evaluate",
     "resume": "fit.train",
     "train": "fit.train",
+    "quantize": "shrink.quantize.quantize",
     "resume_search": "plan.search",
     "search": "plan.search",
     "Space": "plan.space",
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from pennyweight.plan.search import search as search
     from pennyweight.plan.space import Space as Space
     from pennyweight.report.html.page import write_report as write_report
+    from pennyweight.shrink.quantize.quantize import quantize as quantize
 
 
 def __getattr__(name: str) -> Any:

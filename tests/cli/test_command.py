@@ -25,6 +25,7 @@ VERBS = (
     "diagnose",
     "compare",
     "search",
+    "quantize",
     "report",
     "doctor",
 )

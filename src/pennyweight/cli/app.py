@@ -19,6 +19,7 @@ from pennyweight.cli.evaluate import evaluate
 from pennyweight.cli.networks import networks
 from pennyweight.cli.page import CHOOSE, JUDGE, KEEP, LOOK, TRAIN, Verb, Verbs
 from pennyweight.cli.profile import profile
+from pennyweight.cli.quantize import quantize
 from pennyweight.cli.report import report
 from pennyweight.cli.search import search
 from pennyweight.cli.train import TrainVerb, train
@@ -39,6 +40,7 @@ def command() -> Any:
     app.command(cls=Verb, rich_help_panel=JUDGE)(diagnose)
     app.command(cls=Verb, rich_help_panel=JUDGE)(compare)
     app.command(cls=Verb, rich_help_panel=CHOOSE)(search)
+    app.command(cls=Verb, rich_help_panel=KEEP)(quantize)
     app.command(cls=Verb, rich_help_panel=KEEP)(report)
     app.command(cls=Verb, rich_help_panel=KEEP)(doctor)
     return get_command(app)

@@ -21,6 +21,7 @@ REPORTS = {
     "Checkup": "doctor.doctor_report",
     "Comparison": "comparison.comparison_report",
     "Diagnosis": "diagnosis.diagnosis_report",
+    "Quantized": "quantization.quantization_report",
 }
 """The function of this room that draws each kind of result, loaded when it is asked for."""
 
