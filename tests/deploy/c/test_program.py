@@ -1,0 +1,130 @@
+"""The files of a C program: whole, strict, and harmless whatever things are called."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.deploy.c.zoo_networks import zoo_network
+
+from pennyweight.core.errors import UsageError
+from pennyweight.deploy.c.packing import Packing
+from pennyweight.deploy.c.program import RUNTIME, program
+from pennyweight.deploy.c.projects import arduino_library, plain_project, write_files
+from pennyweight.deploy.c.text import comment, identifier, string_literal
+from pennyweight.deploy.toolchain.host import build_program
+from pennyweight.net.integer.reference import quantise_input, run
+
+HOSTILE = ['*/ int evil; /* "', "a\nb\\", "??/", "%s%n", "int", "2 fast", "", "\0", "naïve", "\x1b[31m", "string"]
+
+
+@given(st.text() | st.sampled_from(HOSTILE))
+def test_an_identifier_is_one_whatever_the_name(name: str) -> None:
+    word = identifier(name)
+    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,23}", word)
+    assert word not in ("int", "string", "main", "pennyweight")
+    assert not (RUNTIME / f"{word}.c").exists()
+    assert not (RUNTIME / f"{word}.h").exists()
+
+
+@given(st.text() | st.sampled_from(HOSTILE))
+def test_a_comment_cannot_be_left(text: str) -> None:
+    inside = comment(text)
+    assert not re.search(r"\*/|/\*|\?\?|[\n\r\\]", inside)
+
+
+@given(st.text() | st.sampled_from(HOSTILE))
+def test_a_string_cannot_be_left_and_says_the_same(text: str) -> None:
+    literal = string_literal(text)
+    assert re.fullmatch(r'"([A-Za-z0-9 _\-.,()]|\\[0-3][0-7]{2})*"', literal)
+    octal = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), literal[1:-1])
+    assert octal.encode("latin-1") == text.encode("utf-8", "replace").replace(b"\0", b" ")
+
+
+def test_a_network_with_hostile_names_is_a_program_that_says_the_classes_names(tmp_path: Path) -> None:
+    network = zoo_network("mlp", classes=len(HOSTILE)).renamed('*/ int evil; /* "\n??/')
+    built = program(network, name="2 */ int evil;", classes=HOSTILE)
+    write_files(plain_project(built), tmp_path)
+    sources = [path for path in tmp_path.iterdir() if path.suffix == ".c"]
+    runnable = build_program(sources, tmp_path / "model", include=[tmp_path])
+    pixels = np.random.default_rng(0).integers(0, 256, (3, *network.input_shape)).astype(np.uint8)
+    said = subprocess.run([runnable], input=pixels.tobytes(), capture_output=True, check=True, timeout=60).stdout
+    classes = run(network, quantise_input(network, pixels)).argmax(-1)
+    wanted = b"".join(f"{n} ".encode() + HOSTILE[n].replace("\0", " ").encode() + b"\n" for n in classes.tolist())
+    assert said == wanted
+
+
+@pytest.mark.parametrize("packing", ["blocks", "rows"])
+def test_the_program_reads_and_writes_nothing_that_is_not_its_own(tmp_path: Path, packing: Packing) -> None:
+    network = zoo_network("separable:width=8")
+    built = program(network, packing=packing)
+    sources = built.write(tmp_path)
+    write_files(plain_project(built), tmp_path)
+    flags = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    runnable = build_program([*sources, tmp_path / "main.c"], tmp_path / "model", include=[tmp_path], flags=flags)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, *network.input_shape)).astype(np.uint8)
+    said = subprocess.run([runnable], input=pixels.tobytes(), capture_output=True, check=True, timeout=60).stdout
+    assert said.split() == [b"%d" % n for n in run(network, quantise_input(network, pixels)).argmax(-1)]
+
+
+def test_make_builds_the_project_and_clean_leaves_the_sources(tmp_path: Path) -> None:
+    make = shutil.which("make")
+    if make is None or shutil.which("cc") is None:
+        pytest.skip("no make here")
+    files = plain_project(program(zoo_network("mlp"), name="my digits"))
+    write_files(files, tmp_path)
+    subprocess.run([make, "-C", tmp_path], check=True, capture_output=True, timeout=120)
+    assert (tmp_path / "my_digits").is_file()
+    subprocess.run([make, "-C", tmp_path, "clean"], check=True, capture_output=True, timeout=120)
+    assert {path.name for path in tmp_path.iterdir()} == set(files)
+
+
+def test_an_arduino_library_has_its_sources_properties_and_a_sketch() -> None:
+    files = arduino_library(program(zoo_network("mlp"), name="digits"))
+    assert "includes=digits.h" in files["library.properties"]
+    assert "#include <digits.h>" in files["examples/digits_serial/digits_serial.ino"]
+    assert all(path.startswith("src/") for path in files if path.endswith((".c", ".h")))
+
+
+def test_only_kernels_that_are_used_come_along() -> None:
+    assert program(zoo_network("mlp")).kernels == (
+        "arg_max_s8.c",
+        "dense_s8.c",
+        "pixels_s8.c",
+        "rescale.c",
+        "table_s8.c",
+    )
+
+
+@pytest.mark.parametrize("source", sorted(RUNTIME.glob("*.[ch]")), ids=lambda path: path.name)
+def test_kernels_use_no_heap_and_no_library_but_memcpy_and_memset(source: Path) -> None:
+    text = re.sub(r"/\*.*?\*/", "", source.read_text("ascii"), flags=re.DOTALL)
+    included = set(re.findall(r"#include (<\w+\.h>)", text))
+    assert included <= {"<stdint.h>", "<string.h>", "<arm_mve.h>"}
+    assert not re.findall(r"\b(malloc|free|calloc|alloca|float|double|goto|setjmp)\b", text)
+    assert set(re.findall(r"\b(mem\w+|str\w+)\(", text)) <= {"memcpy", "memset"}
+
+
+def test_headers_can_be_read_by_cpp(tmp_path: Path) -> None:
+    cxx = shutil.which("g++") or shutil.which("c++")
+    if cxx is None:
+        pytest.skip("no C++ compiler here")
+    program(zoo_network("mlp")).write(tmp_path)
+    (tmp_path / "sketch.cpp").write_text('#include "model.h"\nint main() { model_run(); return model_class(); }\n')
+    subprocess.run([cxx, "-Wall", "-Werror", "-c", "sketch.cpp"], cwd=tmp_path, check=True, timeout=60)
+
+
+def test_names_for_other_classes_are_refused() -> None:
+    with pytest.raises(UsageError, match="2 names for 10 classes"):
+        program(zoo_network("mlp"), classes=["cat", "dog"])
+
+
+def test_the_same_network_is_the_same_text() -> None:
+    network = zoo_network("mlp")
+    assert program(network).files == program(network).files
