@@ -1,23 +1,28 @@
 """The coordinator of a search with 10 to 10,000 workers: how many trainings a second it hands out.
 
 A simulation of discrete events: Coordinator, Schedule, sampler and journal are the real ones and take the time that
-they take here; trainings are simulated, and the clock jumps to the end of the next one. Their curves are made up: they
-end the higher the more MACs a network has, with noise. So the coordinator's time is real, and no accuracy is.
+they take here; trainings are simulated, and the clock jumps to the end of the next one. Each follows the curve that was
+recorded (curves.json) for the network of its family that is nearest in MACs, stretched to its epochs and shifted by a
+little noise, and its epochs last as long as that one's, scaled to a mean of FULL_S. So the coordinator's time is real,
+and the curves are those of real trainings, though not of these very networks: a short training shows all of its curve.
 """
 
 from __future__ import annotations
 
 import heapq
+import json
 import math
 import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from random import Random
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import torch
 
 from measure import conclude, machine, options, percent, table
@@ -25,6 +30,8 @@ from pennyweight import LabelledImages, open_source
 from pennyweight.core.budget import Budget
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.net.cost import cost
+from pennyweight.net.graph import Graph
+from pennyweight.net.zoo import build_network
 from pennyweight.plan.candidates import Candidates
 from pennyweight.plan.clock import Clock
 from pennyweight.plan.coordinator import Coordinator
@@ -46,10 +53,19 @@ CAP_S, QUICK_CAP_S = 120.0, 15.0
 LENGTHS_S = (60.0, 600.0, 3600.0)
 """Mean lengths of a training for which the number of workers is told that saturates the coordinator."""
 
+CURVES = Path(__file__).with_name("curves.json")
+"""Trainings of networks of the default space, recorded by search_fidelity.py."""
+
 FULL_S = 600.0
-"""Simulated seconds of a full training; one of fewer epochs takes its share."""
+"""Simulated seconds of a full training, the mean of the recorded ones; one of fewer epochs takes its share."""
+
+NOISE = 0.01
+"""Made-up standard deviation by which a training's accuracies lie above or below the recorded curve, all alike."""
 
 VALIDATION_IMAGES = 5_000
+
+INPUT_SHAPE, CLASSES = (32, 32, 3), 10
+"""Those of the recorded trainings, so that MACs compare."""
 
 SPACE = Space.named("default").text + "\n[recipe]\nlearning_rate = { low = 0.001, high = 0.1, log = true }\n"
 """The default space, with a knob that makes it endless."""
@@ -110,25 +126,55 @@ class Simulated(Engine):
         """Nothing runs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A recorded training: validation accuracy after each epoch; `pace` is its length in those of the mean one."""
+
+    family: str
+    macs: int
+    accuracies: tuple[float, ...]
+    pace: float
+
+    def stretched(self, epochs: int) -> tuple[float, ...]:
+        """The accuracies of a training of so many epochs with the same course."""
+        there = np.arange(1, len(self.accuracies) + 1) / len(self.accuracies)
+        return tuple(np.interp(np.arange(1, epochs + 1) / epochs, there, self.accuracies).tolist())
+
+
+@cache
+def recorded() -> tuple[Curve, ...]:
+    """The trainings in CURVES."""
+    told = json.loads(CURVES.read_text(encoding="utf-8"))
+    mean_s = fmean(row["seconds"] for row in told["curves"])
+    found = []
+    for row in told["curves"]:
+        graph = build_network(row["network"], INPUT_SHAPE, CLASSES)
+        found.append(Curve(family(graph), cost(graph).macs, tuple(row["accuracies"]), row["seconds"] / mean_s))
+    return tuple(found)
+
+
+def family(graph: Graph) -> str:
+    return graph.text.partition(":")[0]
+
+
+def nearest(graph: Graph) -> Curve:
+    """The recorded training of the network of the same family whose MACs are nearest by their logarithm."""
+    macs, own = cost(graph).macs, [curve for curve in recorded() if curve.family == family(graph)]
+    return min(own, key=lambda curve: abs(math.log(curve.macs / macs)))
+
+
 def trained(job: Job, epoch_s: float) -> Outcome:
-    """What a worker would have said of a job, after epochs that take so many seconds, more or less."""
-    accuracies = curve(job)
-    seconds = epoch_s * Random(job.number).uniform(0.5, 1.5)
+    """What a worker would have said of a job, if an epoch of the mean recorded training took `epoch_s`."""
+    curve = nearest(job.graph)
+    shift = Random(f"{job.graph.text}/{job.recipe}").gauss(0, NOISE)
+    accuracies = tuple(accuracy + shift for accuracy in curve.stretched(job.recipe.epochs))
+    seconds = epoch_s * curve.pace
     for epoch, floor in enumerate(job.floors):
         if accuracies[epoch] < floor:
             told, why = accuracies[: epoch + 1], "it could not reach the front any more"
             return Outcome(job.number, "stopped", None, told, seconds * len(told), why)
     accuracy = Accuracy(round(VALIDATION_IMAGES * accuracies[-1]), VALIDATION_IMAGES)
     return Outcome(job.number, "done", accuracy, accuracies, seconds * len(accuracies))
-
-
-def curve(job: Job) -> tuple[float, ...]:
-    """Made-up validation accuracies: they rise to an end that rises with MACs and epochs."""
-    draw = Random(f"{job.graph.text}/{job.recipe.peak_learning_rate}")
-    end = 1 - 0.9 * cost(job.graph).macs ** -0.12 + draw.gauss(0, 0.02)
-    epochs = job.recipe.epochs
-    shares = (1 - 0.6 * math.exp(-4 * (epoch + 1) / epochs) - 0.2 / epochs for epoch in range(epochs))
-    return tuple(min(max(end * share + draw.gauss(0, 0.003), 0.1), 0.999) for share in shares)
 
 
 def coordinator(folder: Path, images: LabelledImages, sampler: str, *, points: int | None = None) -> Coordinator:
@@ -187,7 +233,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     facts = machine()
-    images, cap_s = open_source("digits"), QUICK_CAP_S if arguments.quick else CAP_S
+    images, cap_s = open_source("digits", input_shape=INPUT_SHAPE), QUICK_CAP_S if arguments.quick else CAP_S
     numbers = arguments.workers or (QUICK_WORKERS if arguments.quick else WORKERS)
     found = [simulated(images, workers, arguments.sampler, cap_s) for workers in numbers]
     table(

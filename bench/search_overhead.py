@@ -1,7 +1,7 @@
 """What a search costs beside its trainings: the coordinator, for each trial; a second worker; the price of a candidate.
 
 The coordinator is the real one, with its sampler, schedule and journal, over an engine that answers at once with
-made-up curves. Workers are judged on real trainings, the same ones for all contenders: one worker with one thread, two
+recorded curves. Workers are judged on real trainings, the same ones for all contenders: one worker with one thread, two
 of them, and this very process with all threads. Each contender runs in a process of its own, one after the other.
 """
 
@@ -35,7 +35,7 @@ from pennyweight.plan.schedule import Schedule
 from pennyweight.plan.search import search
 from pennyweight.plan.space import Space
 from pennyweight.plan.worker import Job
-from search_cluster import Enough, Simulated, coordinator
+from search_cluster import INPUT_SHAPE, Enough, Simulated, coordinator
 
 SAMPLERS = ("front", "random", "tpe", "nsga2")
 AT, QUICK_AT = (10, 100, 500), (10, 40)
@@ -170,7 +170,7 @@ def main() -> None:
         claim = f"at least {CANDIDATES_PER_S} candidates a second are priced on one core"
         bars.append(Bar(claim, f"{pace:,.0f}", pace >= CANDIDATES_PER_S))
     if only in (None, "overhead"):
-        digits = open_source("digits")
+        digits = open_source("digits", input_shape=INPUT_SHAPE)
         told = results["overhead_ms"] = {name: overhead(digits, name, QUICK_AT if quick else AT) for name in SAMPLERS}
         table(
             ("ms of one trial", "trials", "in all", *PARTS),

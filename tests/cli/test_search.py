@@ -138,7 +138,7 @@ def test_a_search_that_was_broken_off_goes_on(tmp_path: Path, capsys: pytest.Cap
     ("words", "says"),
     [
         ([], "a search to --resume"),
-        (["digits", "--resume", "FOLDER"], "a search to --resume"),
+        (["digits", "--resume", "FOLDER"], "leave SOURCE or --resume out"),
         (["digits", "--trade", "macs,colour"], "colour"),
         (["digits", "--trade", "latency"], "--board"),
         (["digits", "--sampler", "front2"], "front"),

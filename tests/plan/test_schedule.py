@@ -137,9 +137,23 @@ def test_a_search_that_has_a_time_begins_with_a_full_training() -> None:
 def test_longer_trainings_are_no_rivals_of_shorter_ones() -> None:
     first = made(0, 0.8, FULL, macs=1, purpose="full")
     screened = [made(1, 0.6, macs=5), made(2, 0.5, macs=9), made(3, 0.4, macs=2)]
-    following = timed(40).next([first, *screened], screening=False, seconds_left=40)
+    trials, left = [first, *screened], {"screening": False, "seconds_left": 40.0}
+    asked = timed(40).next(trials, **left)  # type: ignore[arg-type]
+    assert asked == Training("screening", 0, first, 3), "the first is trained as long as they to compare it with them"
+    worse, better = (replace(made(4, accuracy), point=first.point) for accuracy in (0.5, 0.7))
+    following = timed(40).next([*trials, worse], **left)  # type: ignore[arg-type]
     assert following is not None
     assert following.trial is screened[0], "though the first is better at less"
+    other = timed(40).next([*trials, better], **left)  # type: ignore[arg-type]
+    assert other is not None
+    assert other.trial is None, "nothing that was screened may reach the Front any more"
+
+
+def test_no_network_is_trained_for_more_epochs_than_the_space_tells() -> None:
+    trial = replace(made(0, 0.9), point=Point("mlp", (("mlp.hidden", "8"), ("recipe.epochs", FULL))))
+    assert timed().next([trial], screening=False, seconds_left=900) == Training("full", 2, trial, FULL)
+    winner = replace(made(1, 0.9, FULL, purpose="full"), point=trial.point)
+    assert timed().next([trial, winner], screening=False, seconds_left=900) == Training("repeat", 2, winner, FULL, 1)
 
 
 def test_a_full_training_comes_early_where_such_take_no_more_time_than_screening() -> None:

@@ -459,7 +459,7 @@ def test_a_search_that_was_given_more_minutes_and_killed_has_them_still(hurried:
     with pytest.raises(RunError, match="this search has ended"):
         resume_search(folder)
     with pytest.raises(RuntimeError, match="killed"):
-        resume_search(folder, minutes=0.1, on_progress=kill)
+        resume_search(folder, minutes=0.25, on_progress=kill)
     before = json.loads((folder / "search.json").read_text())["trials"]
     found = resume_search(folder)
     assert {trial["number"] for trial in before} < {entry.trial.number for entry in found.trials}

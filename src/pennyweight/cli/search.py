@@ -139,8 +139,10 @@ def search(
     if show_space:
         typer.echo(space_text(space).rstrip())
         return
-    if (source is None) == (resume is None):
+    if source is None and resume is None:
         raise UsageError("name the images to search with, or a search to --resume", hint="pennyweight search mnist")
+    if source is not None and resume is not None:
+        raise UsageError("a search that goes on has its images: leave SOURCE or --resume out")
     if resume is not None:
         _refuse_beside_resume(context)
     if board is None and (latency is not None or price is not None):

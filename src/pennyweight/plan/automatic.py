@@ -51,6 +51,12 @@ def minutes_for(pool: Sequence[Candidate], images: LabelledImages, pace: Pace) -
     return float(min(max(math.ceil(seconds / FULL_SHARE / 60), MINUTES_LEAST), MINUTES_MOST))
 
 
+def shortest_minutes(pool: Sequence[Candidate], images: LabelledImages, pace: Pace) -> float:
+    """How long the shortest full training of a candidate will take; 0 where nothing is known."""
+    seconds = (_full_seconds(candidate, images, pace) for candidate in pool)
+    return min((each for each in seconds if each is not None), default=0.0) / 60
+
+
 def ladder_for(pool: Sequence[Candidate], images: LabelledImages, pace: Pace, clock: Clock) -> Ladder:
     """The ladder that the time asks for."""
     candidate = large(pool)

@@ -28,6 +28,7 @@ from pennyweight.plan.samplers import find_sampler
 from pennyweight.plan.samplers.base import Sampler, next_candidate
 from pennyweight.plan.schedule import (
     DIRECT_SHARE,
+    EPOCHS_SHARE,
     FULL_MARGIN,
     SCREENING_SHARE,
     Ladder,
@@ -150,7 +151,7 @@ class Coordinator:
         """The next trial as it is asked for; None where the sampler has no new point."""
         if asked.trial is None:
             self.candidates.affordable = partial(self._affordable, seconds=asked.seconds)
-            found = self._soon() if asked.first else self._next(sampler)
+            found = self._soon(asked.seconds) if asked.first else self._next(sampler)
             if found is None and not self.trials:
                 found = self.candidates.pool[0]
             return None if found is None else self._new(found, asked)
@@ -166,12 +167,16 @@ class Coordinator:
             began_s=self.clock.spent_s,
         )
 
-    def _soon(self) -> Candidate | None:
-        """The largest network of the first family of the space of which one is fully trained soon."""
-        for family in self.candidates.space.networks:
-            own = [each for each in self.candidates.pool if each.point.family == family]
-            if soon := [each for each in own if self.candidates.affordable(each)]:
-                return soon[-1]
+    def _soon(self, seconds: float) -> Candidate | None:
+        """The largest network of the first family of the space of which one is fully trained in `seconds`.
+
+        Where there is none it may be one of which EPOCHS_SHARE of a full training is.
+        """
+        for share in (1.0, EPOCHS_SHARE):
+            for family in self.candidates.space.networks:
+                own = [each for each in self.candidates.pool if each.point.family == family]
+                if soon := [each for each in own if self._affordable(each, seconds / share)]:
+                    return soon[-1]
         return None
 
     def _next(self, sampler: Sampler) -> Candidate | None:

@@ -50,6 +50,9 @@ SCREENING_SHARE = 0.5
 FULL_MARGIN = 0.8
 """Of the time that is left, for a full training whose pace is known from a short one."""
 
+COMPARING_SHARE = 0.2
+"""Of the time that is left, for a training of the winner that is as long as that of what may beat it."""
+
 STRETCH = 2
 """A full training may have so many times its usual epochs where there is time for them."""
 
@@ -171,10 +174,11 @@ class Schedule:
         """
         done = [trial for trial in trials if trial.purpose == "screening" and trial.state == "done"]
         last = {trial.point: trial.number for trial in trials}
+        full = {trial.point for trial in trials if trial.purpose == "full"}
         for rung in reversed(range(self.ladder.top - 1)):
             here = [trial for trial in done if trial.rung == rung]
             for trial in ranked(here, self.trade, len(here) // FACTOR):
-                if last[trial.point] == trial.number:
+                if last[trial.point] == trial.number and trial.point not in full:
                     epochs = self.ladder.epochs(rung + 1, self.full_epochs(trial))
                     return Training("screening", rung + 1, trial, epochs)
         return None
@@ -206,8 +210,10 @@ class Schedule:
         winner = min(standing(trials), key=lambda trial: trial.axes(self.trade), default=None)
         promising = self._promising(trials)
         for trial in promising[:1] if self.timed else promising:
+            if winner is not None and (alike := self._as_long(trial, winner, trials, seconds_left)) is not None:
+                return alike
             if not self.timed or self._may_beat(trial, winner, trials):
-                epochs = self._affordable(trial, STRETCH if self.timed else 1, seconds_left)
+                epochs = self._affordable(trial, _stretch(trial) if self.timed else 1, seconds_left)
                 if epochs > trial.epochs:
                     return Training("full", self.ladder.top, trial, epochs)
         if winner is not None and winner.purpose == "full":
@@ -220,6 +226,15 @@ class Schedule:
                 return Training("full", self.ladder.top, trial, epochs)
         return None
 
+    def _as_long(self, trial: Trial, winner: Trial, trials: Sequence[Trial], seconds_left: float) -> Training | None:
+        """A training of the winner on the rung of `trial`, where it had none: to tell whether that may beat it."""
+        epochs = self.ladder.epochs(trial.rung, self.full_epochs(winner))
+        if not self.timed or any((each.point, each.rung) == (winner.point, trial.rung) for each in trials):
+            return None
+        if winner.seconds_per_epoch * epochs > COMPARING_SHARE * seconds_left:
+            return None
+        return Training("screening", trial.rung, winner, epochs)
+
     def _may_beat(self, trial: Trial, winner: Trial | None, trials: Sequence[Trial]) -> bool:
         """Whether the winner did no better where it was trained as long as `trial`, as far as that is known."""
         if winner is None:
@@ -230,7 +245,7 @@ class Schedule:
     def _longer(self, winner: Trial, trials: Sequence[Trial], seconds_left: float) -> Training | None:
         """A longer training of the winner, if it had but one full training."""
         full = [trial for trial in trials if trial.purpose == "full" and trial.point == winner.point]
-        epochs = STRETCH * self.full_epochs(winner)
+        epochs = _stretch(winner) * self.full_epochs(winner)
         if not self.timed or self.ladder.top == 0 or len(full) > 1 or winner.epochs >= epochs:
             return None
         if winner.seconds_per_epoch * epochs > FULL_MARGIN * seconds_left / 2:
@@ -253,6 +268,11 @@ class Schedule:
         if math.isinf(seconds_left) or not trial.seconds_per_epoch:
             return wanted
         return min(int(FULL_MARGIN * seconds_left / trial.seconds_per_epoch), wanted)
+
+
+def _stretch(trial: Trial) -> int:
+    """How many times as long as usual a network may be trained: no longer where the space itself tells the epochs."""
+    return 1 if "recipe.epochs" in dict(trial.point.values) else STRETCH
 
 
 def _is_alike(trial: Trial, winner: Trial) -> bool:

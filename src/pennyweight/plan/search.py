@@ -17,16 +17,17 @@ from typing import Any
 
 from pennyweight.core.board import Board, find_board
 from pennyweight.core.budget import Budget
-from pennyweight.core.errors import DataError, PennyweightError, RunError, UsageError, unknown
+from pennyweight.core.errors import BudgetError, DataError, PennyweightError, RunError, UsageError, unknown
 from pennyweight.core.files import held_alone, write_json, writing
 from pennyweight.core.run import SEARCH, fresh_folder
 from pennyweight.core.search_folder import search_facts
 from pennyweight.core.text import command
+from pennyweight.core.units import format_minutes
 from pennyweight.core.version import VERSION
 from pennyweight.data.images import LabelledImages
 from pennyweight.data.source import images_at, open_source
 from pennyweight.fit.device import choose_device
-from pennyweight.plan.automatic import chosen, ladder_for, measured, minutes_for
+from pennyweight.plan.automatic import chosen, ladder_for, measured, minutes_for, shortest_minutes
 from pennyweight.plan.candidates import Candidates
 from pennyweight.plan.clock import Clock
 from pennyweight.plan.conclusion import conclude
@@ -123,6 +124,12 @@ def search(
     pace = Pace()
     if automatic or budget.minutes is not None or training_minutes is not None:
         pace = measured(pool, images, device)
+    if training_minutes is not None and (shortest := shortest_minutes(pool, images, pace)) > training_minutes:
+        raise BudgetError(
+            f"no full training is foreseen to take less than {format_minutes(shortest)}, and no more than "
+            f"{format_minutes(training_minutes)} is allowed",
+            hint="raise --training, or give a space in which epochs are fewer",
+        )
     if automatic:
         budget = replace(budget, minutes=minutes_for(pool, images, pace))
     clock = Clock(*_time(budget), began=began)

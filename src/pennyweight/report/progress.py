@@ -83,7 +83,8 @@ class SearchDisplay:
 def _ended(trial: Trial) -> str:
     """One line of a trial that has ended."""
     result = percent(trial.validation.share) if trial.validation else trial.state
-    return f"trial {trial.number:>3}  {result:>8}  {trial.epochs:>3} epochs  {trial.network}"
+    again = f"  (again, seed {trial.seed})" if trial.purpose == "repeat" else ""
+    return f"trial {trial.number:>3}  {result:>8}  {trial.epochs:>3} epochs  {trial.network}{again}"
 
 
 class DownloadDisplay:
