@@ -258,7 +258,7 @@ def _seen_s(trial: Trial, folder: Path) -> float:
 
 def _after_a_kill(trial: Trial, folder: Path, journal: Journal, facts: Mapping[str, Any]) -> Trial:
     """The trial with its deaths counted: a search that died in it thrice before an epoch of it ended gives it up."""
-    if trial.ended or facts.get("interrupted") or rows(folder / trial.run):
+    if trial.ended or facts["ended"] or facts.get("interrupted") or rows(folder / trial.run):
         return trial
     counted = replace(trial, deaths=trial.deaths + 1)
     if counted.deaths < DEATHS_MAX:
@@ -281,6 +281,9 @@ def _run(
     folder, facts = coordinator.folder, coordinator.journal.facts
     with coordinator.interruptible():
         ended, interrupted = coordinator.run(workers, engine, address, trials), coordinator.interrupted
+        if interrupted:  # told also where there is no answer to conclude with
+            with writing(folder / SEARCH) as path:
+                write_json(path, search_facts(folder) | {"interrupted": True})
         found = conclude(
             folder,
             source,
