@@ -22,7 +22,7 @@ EPOCHS = large(POOL).recipe(DIGITS).epochs
 def paced(seconds: float) -> Pace:
     """A machine on which an epoch of any network takes so long."""
     pace = Pace()
-    pace.note("mlp", 1_000, seconds)
+    pace.note(("mlp", 128), 1_000, seconds)
     return pace
 
 

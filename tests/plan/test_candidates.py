@@ -8,8 +8,8 @@ from pennyweight.core.board import find_board
 from pennyweight.core.budget import Budget
 from pennyweight.net.cost import cost
 from pennyweight.net.zoo import build_network
-from pennyweight.plan.candidates import Candidates
-from pennyweight.plan.space import Space
+from pennyweight.plan.candidates import Candidate, Candidates
+from pennyweight.plan.space import Point, Space
 
 SPACE = Space.from_toml(
     '[networks.mlp]\nhidden = ["8", "16", "64-32"]\n[networks.pooled-resnet]\nwidth = { low = 4, high = 16 }\n'
@@ -93,3 +93,35 @@ def test_a_board_limits_flash_and_gives_the_price() -> None:
     found = some.pool
     assert all(each.cost.price_usd == board.price_usd for each in found)
     assert all(each.cost.flash_bytes <= board.flash_bytes for each in found)
+
+
+MEASURED_S = {
+    "pooled-resnet:width=14,activation=hard-swish,head=max": 10.2,
+    "bottleneck:width=3": 6.9,
+    "separable:width=8": 3.8,
+    "pooled-resnet:width=4": 5.6,
+    "resnet8:width=3": 10.5,
+    "pooled-resnet:width=29,head=max": 17.0,
+    "resnet8:width=10": 21.1,
+    "separable:width=71": 19.2,
+}
+"""What an epoch of 36,000 images of CIFAR-10 took on two cores; their multiply-accumulates are from 84 k to 5.4 M."""
+
+
+def test_times_differ_less_for_equal_work_than_for_equal_macs() -> None:
+    def spread(rates: list[float]) -> float:
+        return max(rates) / min(rates)
+
+    priced = {name: candidates_of(name) for name in MEASURED_S}
+    assert spread([MEASURED_S[name] / found.work for name, found in priced.items()]) < 3.5
+    assert spread([MEASURED_S[name] / found.cost.macs for name, found in priced.items()]) > 20
+
+
+def candidates_of(network: str) -> Candidate:
+    """The candidate of a network for CIFAR-10."""
+    family, _, dials = network.partition(":")
+    values = dict(dial.split("=") for dial in dials.split(","))
+    point = Point(family, tuple((f"{family}.{name}", int(v) if v.isdigit() else v) for name, v in values.items()))
+    found = Candidates(Space.named("default"), (32, 32, 3), 10, Budget()).priced(point)
+    assert found is not None
+    return found

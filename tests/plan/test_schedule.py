@@ -13,6 +13,7 @@ from pennyweight.fit.accuracy import Accuracy
 from pennyweight.plan.front import front
 from pennyweight.plan.schedule import (
     CURVES_MIN,
+    EARLY_SHARE,
     EPOCHS_SHARE,
     FACTOR,
     FIRST_SHARE,
@@ -205,6 +206,23 @@ def test_what_did_no_better_than_the_winner_where_both_were_trained_as_long_wait
     )
     short = timed().next([*winner, worse], screening=False, seconds_left=60)
     assert short == Training("full", 2, worse, FULL), "there is no time for two other seeds"
+
+
+def test_what_screening_found_best_is_trained_fully_first_and_as_long_as_there_is_time_for() -> None:
+    small, best = made(0, 0.6, macs=1), made(1, 0.8, macs=9)
+    for seconds_left, epochs in ((900, STRETCH * FULL), (FULL / FULL_MARGIN + 1, FULL)):
+        following = timed().next([small, best], screening=False, seconds_left=seconds_left)
+        assert following == Training("full", 2, best, epochs)
+
+
+def test_a_full_training_does_not_come_early_where_a_longer_one_would_have_no_time_then() -> None:
+    screened = [made(number, 0.5 + number / 100) for number in range(40)]
+    promoted = [replace(made(100 + each.number, 0.3, 9), point=each.point) for each in screened]
+    for share, purpose in ((1.01, "full"), (0.99, "screening")):
+        asked = timed(share * STRETCH * FULL / EARLY_SHARE)
+        following = asked.next([*screened, *promoted], screening=True, seconds_left=900)
+        assert following is not None
+        assert following.purpose == purpose
 
 
 def test_other_seeds_are_those_of_trainings_as_long_as_the_winners() -> None:

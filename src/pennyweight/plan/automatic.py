@@ -14,7 +14,7 @@ from pennyweight.fit.device import choose_device
 from pennyweight.fit.pace import seconds_per_epoch
 from pennyweight.plan.candidates import Candidate, Candidates
 from pennyweight.plan.clock import Clock
-from pennyweight.plan.pace import Pace
+from pennyweight.plan.pace import Pace, kind
 from pennyweight.plan.plan import Plan
 from pennyweight.plan.schedule import FULL_SHARE, SCREENING_SHARE, Ladder
 
@@ -39,7 +39,7 @@ def measured(pool: Sequence[Candidate], images: LabelledImages, device: str) -> 
         part, _ = own.split(recipe.validation)
         with suppress(TrainingError):
             seconds = seconds_per_epoch(candidate.graph, part, recipe, choose_device(device))
-            pace.note(candidate.point.family, candidate.cost.macs, seconds)
+            pace.note(kind(candidate, recipe), candidate.work, seconds)
     return pace
 
 
@@ -70,8 +70,9 @@ def ladder_for(pool: Sequence[Candidate], images: LabelledImages, pace: Pace, cl
 
 
 def _full_seconds(candidate: Candidate, images: LabelledImages, pace: Pace) -> float | None:
-    epoch = pace.seconds_per_epoch(candidate.point.family, candidate.cost.macs)
-    return None if epoch is None else epoch * candidate.recipe(images_at(images, candidate.input_shape)).epochs
+    recipe = candidate.recipe(images_at(images, candidate.input_shape))
+    epoch = pace.seconds_per_epoch(kind(candidate, recipe), candidate.work)
+    return None if epoch is None else epoch * recipe.epochs
 
 
 def chosen(plan: Plan, candidates: Candidates, workers: int | None, *, minutes_told: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,14 +22,22 @@ from pennyweight.plan.space import Point, Space
 PROBES = 300
 """Points that are drawn and priced before a search begins, to see how many fit."""
 
+MACS_PER_NUMBER = 100
+"""Multiply-accumulates that take as long in training as one number of an activation that is made, read and kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A point that may be tried: its network, and what it costs in int8."""
+    """A point that may be tried: its network, and what it costs in int8.
+
+    The time of an epoch grows with its `work`, by which small networks, whose activations take longer than their
+    multiply-accumulates, can be told with large ones (docs/log.md).
+    """
 
     point: Point
     graph: Graph
     cost: Cost
+    work: float
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -55,7 +64,7 @@ class Candidates:
     board: Board | None = None
     affordable: Callable[[Candidate], bool] = lambda candidate: True
     seed: int = 0
-    _priced: dict[tuple[str, tuple[int, int, int]], tuple[Graph, Cost] | None] = field(default_factory=dict)
+    _priced: dict[tuple[str, tuple[int, int, int]], tuple[Graph, Cost, float] | None] = field(default_factory=dict)
 
     def priced(self, point: Point) -> Candidate | None:
         """The candidate at `point`; None where its network cannot take such pictures."""
@@ -63,7 +72,7 @@ class Candidates:
         if (network, shape) not in self._priced:
             try:
                 graph = build_network(network, shape, self.classes)
-                self._priced[network, shape] = graph, cost(graph, board=self.board)
+                self._priced[network, shape] = graph, (priced := cost(graph, board=self.board)), _work(graph, priced)
             except GraphError:
                 self._priced[network, shape] = None
         found = self._priced[network, shape]
@@ -101,7 +110,7 @@ class Candidates:
     def impossible(self) -> BudgetError:
         """The error that names the nearest network and the limit in its way, for where the pool is empty."""
         costs = [found for found in self._priced.values() if found]
-        blocked = nearest([self.budget.excesses(cost.to_figures()) for _, cost in costs])
+        blocked = nearest([self.budget.excesses(cost.to_figures()) for _, cost, _ in costs])
         if blocked is None:
             return BudgetError("no network of the search's space can take these images")
         index, excess = blocked
@@ -109,3 +118,7 @@ class Candidates:
             f"no network fits: the nearest of {len(costs)}, {costs[index][0].text}, fails, as its {excess}",
             hint="raise that limit, choose another --board, or take smaller images with --input",
         )
+
+
+def _work(graph: Graph, priced: Cost) -> float:
+    return sum(math.prod(graph.shapes[layer.name]) for layer in graph.layers) + priced.macs / MACS_PER_NUMBER

@@ -22,7 +22,7 @@ from pennyweight.plan.engines import make_engine
 from pennyweight.plan.engines.base import Engine, ImagesByShape
 from pennyweight.plan.front import front
 from pennyweight.plan.journal import Journal
-from pennyweight.plan.pace import Pace
+from pennyweight.plan.pace import Pace, kind
 from pennyweight.plan.plan import Plan
 from pennyweight.plan.samplers import find_sampler
 from pennyweight.plan.samplers.base import Sampler, next_candidate
@@ -186,10 +186,10 @@ class Coordinator:
 
     def _new(self, found: Candidate, asked: Training) -> Trial:
         """The first trial of a network: as asked for, fully where that takes next to no time, or as long as it can."""
-        ladder, wanted = Ladder.of(self.plan.rungs), self._recipe(found).epochs
+        ladder, recipe = Ladder.of(self.plan.rungs), self._recipe(found)
         direct = self.clock.timed and self._affordable(found, DIRECT_SHARE * self.clock.seconds)
         rung = ladder.top if asked.purpose == "full" or direct else 0
-        epochs, pace = ladder.epochs(rung, wanted), self._seconds_per_epoch(found)
+        epochs, pace = ladder.epochs(rung, recipe.epochs), self._seconds_per_epoch(found, recipe)
         if self.clock.timed and pace is not None:
             possible = int(min(asked.seconds, FULL_MARGIN * self.clock.left_s()) / pace)
             if possible < epochs:
@@ -246,9 +246,10 @@ class Coordinator:
 
     def _note(self, trial: Trial) -> None:
         """Learn from a trial that has ended how fast its family trains, and how much time the end will take."""
-        macs = trial.costs.get("macs")
-        if trial.ended and trial.accuracies and macs is not None:
-            self.pace.note(trial.point.family, macs, trial.seconds_per_epoch)
+        if trial.ended and trial.accuracies:
+            found = self.candidates.priced(trial.point)
+            assert found is not None
+            self.pace.note(kind(found, self._recipe(found)), found.work, trial.seconds_per_epoch)
         if self.clock.timed and trial.state == "done":
             stands = standing(list(self.trials.values()))
             members = [stands[index] for index in front([each.axes(self.plan.trade) for each in stands])]
@@ -259,8 +260,8 @@ class Coordinator:
         images = next(iter(self.shapes.values()))
         return EVALUATION_PACE * trial.seconds_per_epoch * len(images.sealed) / max(len(images.learning), 1)
 
-    def _seconds_per_epoch(self, candidate: Candidate) -> float | None:
-        return self.pace.seconds_per_epoch(candidate.point.family, candidate.cost.macs)
+    def _seconds_per_epoch(self, candidate: Candidate, recipe: Recipe) -> float | None:
+        return self.pace.seconds_per_epoch(kind(candidate, recipe), candidate.work)
 
     def _affordable(self, candidate: Candidate, seconds: float) -> bool:
         """Whether a full training of a network takes no longer, as far as is known, and keeps its own limit.
@@ -271,8 +272,9 @@ class Coordinator:
             seconds = min(seconds, 60 * self.plan.training_minutes)
         if math.isinf(seconds):
             return True
-        pace = self._seconds_per_epoch(candidate)
-        return pace is not None and self._recipe(candidate).epochs * pace <= seconds
+        recipe = self._recipe(candidate)
+        pace = self._seconds_per_epoch(candidate, recipe)
+        return pace is not None and recipe.epochs * pace <= seconds
 
     def _recipe(self, candidate: Candidate) -> Recipe:
         return candidate.recipe(self.shapes[candidate.input_shape])

@@ -184,14 +184,17 @@ class Schedule:
         return None
 
     def _early(self, trials: Sequence[Trial]) -> Training | None:
-        """A full training while others are screened, where it is short and such take no more time than screening."""
+        """A full training while others are screened, where it is short and such take no more time than screening.
+
+        It is short where even the longer one that a winner may have is: else that would have no time any more.
+        """
         full = [trial for trial in trials if trial.purpose == "full"]
         if not self.timed or any(not trial.ended for trial in full):
             return None
         if promising := self._promising(trials):
             best, wanted = promising[0], self.full_epochs(promising[0])
             spare = math.fsum(trial.seconds for trial in trials) - 2 * math.fsum(trial.seconds for trial in full)
-            if best.seconds_per_epoch * wanted <= min(spare, EARLY_SHARE * self.seconds):
+            if best.seconds_per_epoch * wanted <= min(spare, EARLY_SHARE * self.seconds / _stretch(best)):
                 return Training("full", self.ladder.top, best, wanted)
         return None
 
@@ -236,8 +239,8 @@ class Schedule:
         return Training("screening", trial.rung, winner, epochs)
 
     def _may_beat(self, trial: Trial, winner: Trial | None, trials: Sequence[Trial]) -> bool:
-        """Whether the winner did no better where it was trained as long as `trial`, as far as that is known."""
-        if winner is None:
+        """Whether `trial` is the winner's own, or the winner did no better trained as long, as far as that is known."""
+        if winner is None or winner.point == trial.point:
             return True
         rivals = (each for each in trials if each.point == winner.point and each.rung == trial.rung)
         return all(trial.axes(()) < rival.axes(()) for rival in rivals if rival.state == "done")
