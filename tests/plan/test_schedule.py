@@ -19,6 +19,7 @@ from pennyweight.plan.schedule import (
     FIRST_SHARE,
     FULL_MARGIN,
     FULL_SHARE,
+    LONGER,
     REPEATS,
     RUNGS_MAX,
     STEPS_MIN,
@@ -183,10 +184,15 @@ def test_early_full_trainings_never_take_more_time_than_screening(told: list[tup
         assert full + FULL <= sum(trial.seconds for trial in trials) - full
 
 
-def test_the_winner_is_trained_longer_once_where_half_of_the_time_that_is_left_is_enough() -> None:
+def test_the_winner_is_trained_longer_once_where_there_is_time_for_half_as_long_again() -> None:
     winner = made(0, 0.9, FULL, purpose="full")
     assert timed().next([winner], screening=False, seconds_left=500) == Training("full", 2, winner, STRETCH * FULL)
-    assert timed().next([winner], screening=False, seconds_left=100) == Training("repeat", 2, winner, FULL, 1)
+    enough = (LONGER * FULL + 1) / FULL_MARGIN
+    assert timed().next([winner], screening=False, seconds_left=enough) == Training(
+        "full", 2, winner, int(LONGER * FULL + 1)
+    )
+    following = timed().next([winner], screening=False, seconds_left=enough - 3)
+    assert following is None or following.trial is None
     for ended in ("done", "failed", "stopped", "running"):
         longer = replace(
             made(1, 0.8 if ended == "done" else None, STRETCH * FULL, purpose="full", state=ended), point=winner.point
@@ -196,15 +202,15 @@ def test_the_winner_is_trained_longer_once_where_half_of_the_time_that_is_left_i
 
 
 def test_what_did_no_better_than_the_winner_where_both_were_trained_as_long_waits_for_its_other_seeds() -> None:
-    winner = [made(0, 0.6, macs=5), made(1, 0.8, FULL, macs=5, purpose="full")]
+    long = STRETCH * FULL
+    winner = [made(0, 0.6, macs=5), made(1, 0.8, long, macs=5, purpose="full", rung=2)]
     winner[1] = replace(winner[1], point=winner[0].point)
     better, worse = made(2, 0.7, macs=9), made(3, 0.5, macs=1)
     first = timed().next([*winner, better], screening=False, seconds_left=100)
-    assert first == Training("full", 2, better, STRETCH * FULL)
-    assert timed().next([*winner, worse], screening=False, seconds_left=100) == Training(
-        "repeat", 2, winner[1], FULL, 1
-    )
-    short = timed().next([*winner, worse], screening=False, seconds_left=60)
+    assert first == Training("full", 2, better, long)
+    again = timed().next([*winner, worse], screening=False, seconds_left=200)
+    assert again == Training("repeat", 2, winner[1], long, 1)
+    short = timed().next([*winner, worse], screening=False, seconds_left=100)
     assert short == Training("full", 2, worse, FULL), "there is no time for two other seeds"
 
 

@@ -53,8 +53,9 @@ FULL_MARGIN = 0.8
 COMPARING_SHARE = 0.2
 """Of the time that is left, for a training of the winner that is as long as that of what may beat it."""
 
-STRETCH = 2
-"""A full training may have so many times its usual epochs where there is time for them."""
+STRETCH, LONGER = 2, 1.5
+"""A full training may have up to STRETCH times its usual epochs where there is time for them. The winner is trained
+again for that, if it then has LONGER times as many at least."""
 
 REPEATS = 2
 """Trainings of the winner with other seeds, where there is time: with the first that makes three."""
@@ -206,9 +207,9 @@ class Schedule:
     def _last(self, trials: Sequence[Trial], seconds_left: float) -> Training | None:
         """What follows screening: first what may become the winner, in the end what fills the Front.
 
-        The most promising network, as long as it may beat the winner; the winner longer, where half of the time that is
-        left is enough; the winner with other seeds, where there is time for all; the other promising ones, the shortest
-        first. Without a time nothing is trained longer, and other seeds come last.
+        The most promising network, as long as it may beat the winner; the winner longer; the winner with other seeds,
+        where there is time for all; the other promising ones, the shortest first. Without a time nothing is trained
+        longer, and other seeds come last.
         """
         winner = min(standing(trials), key=lambda trial: trial.axes(self.trade), default=None)
         promising = self._promising(trials)
@@ -248,10 +249,8 @@ class Schedule:
     def _longer(self, winner: Trial, trials: Sequence[Trial], seconds_left: float) -> Training | None:
         """A longer training of the winner, if it had but one full training."""
         full = [trial for trial in trials if trial.purpose == "full" and trial.point == winner.point]
-        epochs = _stretch(winner) * self.full_epochs(winner)
-        if not self.timed or self.ladder.top == 0 or len(full) > 1 or winner.epochs >= epochs:
-            return None
-        if winner.seconds_per_epoch * epochs > FULL_MARGIN * seconds_left / 2:
+        epochs = self._affordable(winner, _stretch(winner), seconds_left)
+        if not self.timed or self.ladder.top == 0 or len(full) > 1 or epochs < LONGER * winner.epochs:
             return None
         return Training("full", self.ladder.top, winner, epochs)
 
