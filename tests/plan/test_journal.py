@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -92,6 +93,17 @@ def test_a_kill_at_any_byte_leaves_a_journal_that_opens_without_loss(tmp_path: P
         assert [each.number for each in trials] == list(range(begun))
         assert not list(tmp_path.glob("*.lock*"))
         assert Journal.open(tmp_path, NAME).trials() == trials
+
+
+def test_what_is_written_in_a_row_waits_for_the_disk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, synced = Journal.create(tmp_path, NAME, SPACE, TRADE, FACTS), list[int]()
+    monkeypatch.setattr(os, "fsync", synced.append)
+    monkeypatch.setattr(time, "monotonic", lambda: 1e9)
+    for number in range(3):
+        journal.begin(trial(number))
+        journal.end(done(trial(number)))
+    assert len(synced) == 1
+    assert Journal.open(tmp_path, NAME).trials() == [done(trial(number)) for number in range(3)]
 
 
 @pytest.mark.parametrize("torn", [b"garbage\n", b"\xff\xfe\n", b"\0" * 80 + b"\n", b"\0" * 80, b'{"op_code":\n'])
