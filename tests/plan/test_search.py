@@ -482,7 +482,7 @@ def test_a_search_that_was_killed_before_anything_ended_chooses_as_it_would_have
     assert found.minutes < 0.2
 
 
-def test_a_training_in_which_the_search_died_thrice_is_given_up(tmp_path: Path) -> None:
+def test_a_training_in_which_the_search_died_thrice_goes_on_in_a_process_of_its_own(tmp_path: Path) -> None:
     space = Space.from_toml('[networks.mlp]\nhidden = ["8", "16"]\n[recipe]\nepochs = [2]')
 
     def die(progress: SearchProgress) -> None:
@@ -494,9 +494,16 @@ def test_a_training_in_which_the_search_died_thrice_is_given_up(tmp_path: Path) 
     for _ in range(2):
         with pytest.raises(RuntimeError, match="killed"):
             resume_search(tmp_path / "out", on_progress=die)
-    found = resume_search(tmp_path / "out", on_progress=die)
-    assert [entry.trial.why for entry in found.unfinished] == ["the search died in it 3 times: out of memory?"]
-    assert found.winner.network == "mlp:hidden=16"
+
+    def not_watching(progress: SearchProgress) -> None:
+        assert progress.training is None, "it is trained in another process"
+
+    found = resume_search(tmp_path / "out", on_progress=not_watching)
+    undisturbed = search("digits", space=space, sampler="grid", out=tmp_path / "undisturbed")
+    assert not found.unfinished
+    assert [entry.trial.accuracies for entry in found.trials] == [
+        entry.trial.accuracies for entry in undisturbed.trials
+    ]
 
 
 @pytest.mark.parametrize(

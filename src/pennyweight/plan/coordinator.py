@@ -46,9 +46,6 @@ images, of which so many are answered in the time of one that is trained on."""
 RESERVE_MOST = 0.25
 """Of the minutes, what is kept at most for opening the test part."""
 
-DEATHS_MAX = 3
-"""A training that the search died in so often, each time before its first epoch had ended, is not begun again."""
-
 WAIT_S = 0.5
 """How often the clock is looked at while workers train."""
 

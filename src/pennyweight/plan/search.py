@@ -31,7 +31,7 @@ from pennyweight.plan.automatic import chosen, ladder_for, measured, minutes_for
 from pennyweight.plan.candidates import Candidates
 from pennyweight.plan.clock import Clock
 from pennyweight.plan.conclusion import conclude
-from pennyweight.plan.coordinator import DEATHS_MAX, Coordinator, SearchProgress
+from pennyweight.plan.coordinator import Coordinator, SearchProgress
 from pennyweight.plan.engines import engine_kind
 from pennyweight.plan.engines.base import ImagesByShape
 from pennyweight.plan.found import Search
@@ -54,6 +54,10 @@ TRADE = {
     "latency": "latency_ms",
 }
 """What accuracy may be traded against: word -> figure of a Cost."""
+
+DEATHS_MAX = 3
+"""A training in which the search died so often, each time before its first epoch had ended, goes on in a process of its
+own: if it is to blame, it will be that which dies."""
 
 RESERVE_SHARE, RESERVE_MAX_S = 0.06, 20.0
 """Of the minutes, at most so many seconds, for the evaluation of the Front in the end."""
@@ -246,6 +250,8 @@ def resume_search(
         if on_begin is not None:
             on_begin(folder, chosen(plan, candidates, workers, minutes_told=True))
         coordinator = Coordinator(folder, _shapes(images, space), plan, candidates, journal, clock, pace, on_progress)
+        if engine == "auto" and any(trial.deaths >= DEATHS_MAX for trial in trials if not trial.ended):
+            engine = "processes"
         return _run(coordinator, images.name, workers, engine, ray_address, trials)
 
 
@@ -257,16 +263,12 @@ def _seen_s(trial: Trial, folder: Path) -> float:
 
 
 def _after_a_kill(trial: Trial, folder: Path, journal: Journal, facts: Mapping[str, Any]) -> Trial:
-    """The trial with its deaths counted: a search that died in it thrice before an epoch of it ended gives it up."""
+    """The trial, with its deaths counted where the search died in it before an epoch of it had ended."""
     if trial.ended or facts["ended"] or facts.get("interrupted") or rows(folder / trial.run):
         return trial
     counted = replace(trial, deaths=trial.deaths + 1)
-    if counted.deaths < DEATHS_MAX:
-        journal.note(counted)
-        return counted
-    given_up = replace(counted, state="failed", why=f"the search died in it {DEATHS_MAX} times: out of memory?")
-    journal.end(given_up)
-    return given_up
+    journal.note(counted)
+    return counted
 
 
 def _run(
