@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from pennyweight.__main__ import main
+from pennyweight.core.board import boards
+from pennyweight.core.units import format_price
 from pennyweight.data.source import open_source
 from pennyweight.plan.coordinator import SearchProgress
 from pennyweight.plan.search import search
@@ -90,6 +92,58 @@ def test_every_training_is_timed_and_answers_own_photos_where_there_are_some(
         assert row["network"]
         assert float(row["validation_interval_low"]) <= float(row["validation_accuracy"])
     assert len(json.loads(capsys.readouterr().out)["compared"]["runs"]) == len(rows)
+
+
+def test_own_photos_are_a_column_of_the_one_table(
+    searched: Searched, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    sealed = open_source("digits").sealed
+    for index in range(3):
+        folder = tmp_path / "photos" / str(sealed.labels[index])
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(sealed.images[index, ..., 0]).resize((32, 32)).save(folder / f"{index}.png")
+    words = ["digits", "--sampler", "grid", "--space", str(searched.space), "--out", str(tmp_path / "out")]
+    assert main(["search", *words, "--photos", str(tmp_path / "photos")]) == 0
+    out, err = capsys.readouterr()
+    assert out.count("photos %") == 1
+    assert out.count("McNemar") == 0
+    assert max(map(len, out.partition("again:")[0].splitlines())) <= 80
+    assert "again: pennyweight train digits mlp:hidden=" in out
+    assert "next: pennyweight quantize" in out
+    assert [f"{place} of 3" in err for place in (1, 2, 3, 4)] == [True, True, True, False]
+    assert err.count("answering") == 1
+    assert main(["search", "--resume", str(tmp_path / "out"), "--minutes", "0.01"]) == 0
+
+
+def test_the_first_line_comes_before_anything_is_opened(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", "./no-such-folder"]) == 1
+    assert capsys.readouterr().err.startswith("opening ./no-such-folder, then measuring")
+
+
+def test_a_board_that_is_too_dear_is_told_with_its_price_and_those_that_are_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cheapest, *_, dearest = (board for board in boards().values() if board.price_usd is not None)
+    assert main(["search", "digits", "--board", dearest.key, "--price", f"{cheapest.price_usd}usd"]) == 1
+    err = capsys.readouterr().err
+    assert f"{dearest.key} costs {format_price(dearest.price_usd or 0)} a {dearest.price_kind}, and " in err
+    assert f"within that price: {cheapest.key}" in err
+    assert "network" not in err
+
+
+def test_a_board_of_unknown_price_keeps_no_price(capsys: pytest.CaptureFixture[str]) -> None:
+    unpriced = [board.key for board in boards().values() if board.price_usd is None]
+    if not unpriced:
+        pytest.skip("every board has a price")
+    assert main(["search", "digits", "--board", unpriced[0], "--price", "1000usd"]) == 1
+    assert "has no known price" in capsys.readouterr().err
+
+
+def test_the_help_says_that_a_search_that_goes_on_takes_minutes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "With --resume: so much longer." in told
 
 
 def test_it_ends_after_so_many_networks(searched: Searched) -> None:

@@ -49,6 +49,21 @@ def test_a_neighbour_is_another_value_where_there_is_one_to_count_to(domain: Dom
         assert domain.near(value, rng) != value
 
 
+@given(RANGES, st.integers())
+def test_a_number_that_is_drawn_has_no_more_digits_than_tell_it_apart(domain: Range, seed: int) -> None:
+    rng = Random(seed)
+    value = domain.draw(rng)
+    for _ in range(5):
+        if not domain.whole and value not in domain.ends and domain.high > 2 * domain.low:
+            assert float(f"{value:.3g}") == value
+        value = domain.near(value, rng)
+
+
+def test_a_narrow_range_has_values_enough_for_all_that() -> None:
+    rng = Random(0)
+    assert len({Range(0.7, 0.7001).draw(rng) for _ in range(1_000)}) > 90
+
+
 def test_every_whole_number_of_a_range_is_as_likely() -> None:
     rng = Random(0)
     seen = Counter(Range(1, 4, whole=True).draw(rng) for _ in range(8_000))

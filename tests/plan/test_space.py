@@ -215,7 +215,10 @@ def test_any_text_is_a_space_or_a_usage_error(text: str) -> None:
 def test_a_space_that_is_not_there_is_a_usage_error_that_names_those_that_are(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         Space.named(name)
-    assert "default" in caught.value.hint
+    assert "default, mnist-grid" in caught.value.hint
+    assert "--show-space > mine.toml" in caught.value.hint
+    assert "Errno" not in str(caught.value)
+    assert "space" in str(caught.value)
 
 
 def test_a_file_is_read_and_its_faults_name_it(tmp_path: Path) -> None:

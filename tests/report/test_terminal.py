@@ -9,7 +9,7 @@ import pytest
 from rich.text import Text
 
 import pennyweight
-from pennyweight.report.terminal import STAND_INS, bullets, facts, short, show_note, table
+from pennyweight.report.terminal import STAND_INS, bullets, facts, short, show_error, show_note, table
 
 Printed = Callable[[Any, int], str]
 FOLDER = Path(str(pennyweight.__file__)).parent
@@ -41,6 +41,20 @@ def test_a_note_is_wrapped_between_words_where_the_width_is_known(
     told = capsys.readouterr().err
     assert max(map(len, told.splitlines())) <= 40
     assert told.split() == f"note: {note}".split()
+
+
+def test_an_error_is_wrapped_between_words_and_a_command_in_it_is_left_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    known = "known: microbit-v1, microbit-v2, arduino-uno-r4-minima, stm32f746g-discovery"
+    show_error("unknown board 'x'", known)
+    told = capsys.readouterr().err
+    assert max(map(len, told.splitlines())) <= 40
+    assert told.split() == f"error: unknown board 'x' hint: {known}".split()
+    command = "pennyweight search --resume runs/search-mnist-1 --minutes 10"
+    show_error("this search has ended", command)
+    assert f"hint: {command}\n" in capsys.readouterr().err
 
 
 def boards() -> Any:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from pennyweight.cli.options import AsJson, CsvFile, DataDir, Device, Input
 from pennyweight.cli.output import print_json
 from pennyweight.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from pennyweight.core.board import Board
+    from pennyweight.core.budget import Budget
 
 WITH_RESUME = (
     "resume", "minutes", "workers", "engine", "ray_address", "storage", "data_dir", "photos", "csv", "json"
@@ -51,7 +57,11 @@ def search(
     ] = None,
     minutes: Annotated[
         str | None,
-        typer.Option("--minutes", metavar="TIME", help="How long to search: 3, 90s, 1h30m; else as it sees fit."),
+        typer.Option(
+            "--minutes",
+            metavar="TIME",
+            help="How long to search: 3, 90s, 1h30m; else as it sees fit. With --resume: so much longer.",
+        ),
     ] = None,
     space: Annotated[
         str,
@@ -104,7 +114,8 @@ def search(
         Path | None, typer.Option("--out", metavar="FOLDER", help="Where the runs go; else a new one under runs/.")
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="FOLDER", help="Go on with the search in this folder.")
+        Path | None,
+        typer.Option("--resume", metavar="FOLDER", help="Go on with the search in this folder, --minutes longer."),
     ] = None,
     seed: Annotated[
         int, typer.Option("--seed", metavar="NUMBER", help="What the draw and the trainings follow from.", min=0)
@@ -113,7 +124,9 @@ def search(
     photos: Annotated[
         Path | None,
         typer.Option(
-            "--photos", metavar="FOLDER", help="Photos of your own: in the end each run is timed and answers them."
+            "--photos",
+            metavar="FOLDER",
+            help="Photos of your own, in class folders: in the end each network is timed and answers them.",
         ),
     ] = None,
     input: Input = None,
@@ -161,19 +174,29 @@ def search(
     input_shape = units.parse_shape(input, "--input") if input is not None else None
     if photos is not None and not photos.is_dir():
         raise DataError(f"{photos} is no folder of photos", hint="give a folder that holds one folder a class")
+    if chosen is not None:
+        _refuse_a_dear_board(chosen, budget)
+
+    from pennyweight.report.terminal import output, show_message
+
+    if resume is not None:
+        show_message(f"opening the search in {resume}")
+    else:
+        is_timed = not (budget.minutes is None and training is None and (networks or sampler == "grid"))
+        show_message(f"opening {source}{', then measuring how fast this machine trains' * is_timed}")
 
     from pennyweight.fit.compare import compare
     from pennyweight.plan.search import resume_search
     from pennyweight.plan.search import search as search_networks
     from pennyweight.report.html.page import write_report
     from pennyweight.report.progress import SearchDisplay
-    from pennyweight.report.terminal import output, show_message
 
     folder = resume
 
     def begin(path: Path, chosen: Sequence[str]) -> None:
         nonlocal folder
         folder = path
+        display.planned = partial(_planned, path)
         for line in (f"search in {path}", *chosen):
             show_message(line)
 
@@ -227,25 +250,79 @@ def search(
     compared = None
     if photos is not None:
         runs = [entry.run for entry in found.trials if entry.trial.purpose != "repeat"]
-        compared = compare(runs, photos=photos, data_dir=data_dir, device=device, on_progress=show_message)
+        place = count()
+        with SearchDisplay() as looking:
+            compared = compare(
+                runs,
+                photos=photos,
+                data_dir=data_dir,
+                device=device,
+                on_progress=lambda _: looking.look(f"timing, and answering {photos}", next(place), len(runs)),
+            )
         told["compared"] = compared.as_json()
         figures = {str(run.run): run.as_json() for run in compared.runs}
         table = [figures.get(row["run"], {}) | row for row in table]
     if json:
         print_json(told)
     else:
-        from pennyweight.report.comparison import comparison_report
-        from pennyweight.report.search import search_report
+        from pennyweight.report.search import next_commands, search_report
 
         console = output()
-        console.print(search_report(found, console.width))
-        if compared is not None:
-            console.print(comparison_report(compared))
+        console.print(search_report(found, console.width, compared))
+        console.print()
+        for line in next_commands(found):
+            console.print(line, soft_wrap=True)
     if csv is not None:
         from pennyweight.report.csv import write_csv
 
         write_csv(csv, table)
     show_message(f"report: {write_report([found.winner.run.parent])}")
+
+
+def _planned(folder: Path) -> int | None:
+    """How many networks the search in `folder` will try; None where time decides, or before a training has begun."""
+    from pennyweight.core.board import find_board
+    from pennyweight.core.run import SETTINGS, Run
+    from pennyweight.core.search_folder import search_facts
+    from pennyweight.plan.candidates import Candidates
+    from pennyweight.plan.plan import Plan
+    from pennyweight.plan.space import Space
+
+    facts = search_facts(folder)
+    plan = Plan.from_json(facts["plan"])
+    if plan.sampler != "grid":
+        return plan.points
+    run = next((trial for trial in folder.glob("trial-*") if (trial / SETTINGS).is_file()), None)
+    if run is None:
+        return None
+    space, classes = Space.from_toml(plan.space), len(Run.open(run).read(SETTINGS)["class_names"])
+    height, width, channels = facts["input_shape"]
+    board = find_board(plan.board) if plan.board else None
+    priced = Candidates(space, (height, width, channels), classes, plan.budget, board)
+    fitting = sum(priced.fitting(point) is not None for point in space.grid())
+    return fitting if plan.points is None else min(fitting, plan.points)
+
+
+def _refuse_a_dear_board(board: Board, budget: Budget) -> None:
+    """Raises BudgetError where the board itself costs more than is allowed, or nobody knows its price."""
+    from pennyweight.core.board import boards
+    from pennyweight.core.budget import Budget
+    from pennyweight.core.errors import BudgetError
+    from pennyweight.core.units import format_price
+
+    if budget.price_usd is None:
+        return
+    allowed = Budget(price_usd=budget.price_usd)
+    if not allowed.excesses({"price_usd": board.price_usd}):
+        return
+    price = (
+        f"costs {format_price(board.price_usd)} a {board.price_kind}"
+        if board.price_usd is not None
+        else "has no known price"
+    )
+    within = [each.key for each in boards().values() if not allowed.excesses({"price_usd": each.price_usd})]
+    hint = f"within that price: {', '.join(within)}" if within else "pennyweight boards tells every price"
+    raise BudgetError(f"{board.key} {price}, and {format_price(budget.price_usd)} is allowed", hint=hint)
 
 
 def _refuse_beside_resume(context: typer.Context) -> None:

@@ -12,6 +12,9 @@ Value = bool | int | float | str
 STEP = 0.15
 """How far a neighbour lies, as the standard deviation of a share of a range."""
 
+DIGITS = 3
+"""Significant digits of a number that is drawn, so that what is told of it is what was trained with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choices:
@@ -45,7 +48,10 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A parameter that takes any number from `low` to `high`, even in its logarithm where `log`; `whole` ones only."""
+    """A parameter that takes any number from `low` to `high`, even in its logarithm where `log`; `whole` ones only.
+
+    A number that is drawn has DIGITS significant digits, or as many as a hundred steps of a narrow range need.
+    """
 
     low: float
     high: float
@@ -91,10 +97,24 @@ class Range:
         low, high = self._bounds
         value = low + share * (high - low)
         value = min(max(math.exp(value) if self.log else value, self.low), self.high)
-        return round(value) if self.whole else value
+        return round(value) if self.whole else self._rounded(value)
+
+    def _rounded(self, value: float) -> float:
+        """The number with no more digits than a reader needs; the ends stay what they are."""
+        if value in (self.low, self.high, 0.0):
+            return value
+        places = DIGITS - 1 - _magnitude(value)
+        if self.low < self.high:
+            places = max(places, -_magnitude((self.high - self.low) / 100))
+        return min(max(round(value, places), self.low), self.high)
 
 
 Domain = Choices | Range
+
+
+def _magnitude(value: float) -> int:
+    """The power of ten that a number begins with."""
+    return math.floor(math.log10(abs(value)))
 
 
 def _ascending(values: Sequence[Value]) -> bool:

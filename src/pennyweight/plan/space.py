@@ -19,6 +19,7 @@ from typing import Any
 
 from pennyweight.core import units
 from pennyweight.core.errors import PennyweightError, UsageError, unknown
+from pennyweight.core.text import command
 from pennyweight.fit.recipe import Recipe
 from pennyweight.net.zoo import families
 from pennyweight.net.zoo.family import Dial
@@ -98,8 +99,9 @@ class Space:
     @staticmethod
     def named(name: str) -> Space:
         """The space that ships under `name`, or that of the TOML file at that path. Raises UsageError."""
+        text = space_text(name)
         try:
-            return Space.from_toml(space_text(name))
+            return Space.from_toml(text)
         except UsageError as error:
             raise UsageError(f"space {name}: {error}", hint=error.hint) from error
 
@@ -234,11 +236,17 @@ def space_text(name: str) -> str:
     Raises UsageError where it cannot be read.
     """
     shipped = shipped_spaces()
+    if name in shipped:
+        return shipped[name]
+    hint = f"shipped: {', '.join(shipped)}; for one of yours: {command('search', '--show-space')} > mine.toml"
     try:
-        return shipped[name] if name in shipped else Path(name).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:  # a name with a null byte, a file that is no text
-        hint = f"name one of {', '.join(shipped)}, or a file; pennyweight search --show-space prints one to edit"
-        raise UsageError(f"{name!r} cannot be read: {error}", hint=hint) from error
+        return Path(name).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"space {name}: the file is no text: {error}", hint=hint) from error
+    except (FileNotFoundError, ValueError) as error:  # a ValueError is a name with a null byte
+        raise UsageError(f"no space is called {name!r}, and there is no such file", hint=hint) from error
+    except OSError as error:
+        raise UsageError(f"space {name!r} cannot be read: {error.strerror or error}", hint=hint) from error
 
 
 def _dial_domain(family: str, dial: Dial, told: Any, faults: list[str]) -> Domain | None:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TextColumn
 
-from pennyweight.core.units import format_bytes
+from pennyweight.core.units import counted, format_bytes
 from pennyweight.plan.front import front
 from pennyweight.plan.trial import standing
+from pennyweight.report.search import chosen_besides
 from pennyweight.report.terminal import messages, percent, short
 
 if TYPE_CHECKING:
     from pennyweight.fit.loop import Progress as TrainingProgress
     from pennyweight.plan.coordinator import SearchProgress
+    from pennyweight.plan.space import Point
     from pennyweight.plan.trial import Trial
 
 
 BAR_CELLS_MIN = 4
 """What is left of the bar in a narrow terminal."""
+
+
+SILENCE_S = 30
+"""Where there is no live line, a search that has written nothing for so long tells where it stands."""
 
 
 class TrainingDisplay:
@@ -40,20 +48,30 @@ class TrainingDisplay:
         epoch = f"epoch {progress.epoch + 1}/{progress.epochs}"
         validation = _validation(progress)
         pace = f"{progress.images_per_s:,.0f} images/s"
-        details = [f"loss {progress.loss:.3f}", *validation, pace, f"{_clock(progress.seconds_left)} left"]
+        left, loss = f"{_clock(progress.seconds_left)} left", f"loss {progress.loss:.3f}"
         if self._line.live:
-            self._line.draw(epoch, _share(progress), details)
+            self._line.draw(epoch, _share(progress), [left, loss, *validation, pace])
         elif progress.epoch != self._epoch:
-            self._line.write("  ".join([epoch, *details]))
+            self._line.write("  ".join([epoch, loss, *validation, pace, left]))
         self._epoch = progress.epoch
 
 
 class SearchDisplay:
-    """Shows each `SearchProgress` that it is called with, while its `with` block runs."""
+    """Shows each `SearchProgress` that it is called with, while its `with` block runs.
+
+    Trainings that had ended before its first call are those of a search that goes on: they are told in one line.
+    `planned` tells how many networks will be tried, None where time decides; it is asked once a training has ended.
+    """
 
     def __init__(self) -> None:
         self._line = _Line()
-        self._told: set[int] = set()
+        self._told: dict[int, Trial] = {}
+        self._networks: dict[Point, int] = {}
+        self._seen, self._size = 0, 0
+        self._best: float | None = None
+        self._resumes, self._ending = True, False
+        self.planned: Callable[[], int | None] = lambda: None
+        self._planned: int | None = None
         self.download = DownloadDisplay(self._line)
 
     def __enter__(self) -> SearchDisplay:
@@ -63,28 +81,78 @@ class SearchDisplay:
         self._line.stop()
 
     def __call__(self, progress: SearchProgress) -> None:
-        for trial in progress.trials:
-            if trial.number not in self._told:
-                self._told.add(trial.number)
-                self._line.write(_ended(trial))
-        if self._line.live and progress.running:
+        if len(progress.trials) != self._seen:
+            self._planned = self._planned or self.planned()
+            new = [trial for trial in progress.trials if trial.number not in self._told]
+            for trial in new:
+                self._told[trial.number] = trial
+                self._networks.setdefault(trial.point, len(self._networks) + 1)
+                if not self._resumes:
+                    self._tell(trial)
+            stands = standing(progress.trials)
+            self._seen = len(progress.trials)
+            self._best = max((trial.validation.share for trial in stands if trial.validation), default=None)
+            self._size = len(front([trial.axes(progress.trade) for trial in stands]))
+            if self._resumes:
+                led = f", the best with {percent(self._best)}" if self._best is not None else ""
+                self._line.write(f"{counted(self._seen, 'training')} had ended before{led}")
+        self._resumes = False
+        size = f"front of {self._size:,}"
+        if not progress.running:
+            if self._size and not self._ending:
+                self._ending = True
+                self._line.write(f"opening the sealed test part for the {size}")
+            return
+        if self._line.live or self._line.silent_s > SILENCE_S:
             first = progress.running[0]
             more = f" and {len(progress.running) - 1} more" if len(progress.running) > 1 else ""
-            stands = standing(progress.trials)
-            best = max((trial.validation.share for trial in stands if trial.validation), default=None)
-            size = len(front([trial.axes(progress.trade) for trial in stands]))
-            details = [] if best is None else [f"front of {size}", f"best {percent(best)}"]
+            tried = counted(len(progress.trials), "training") if self._planned is None else self._of_all()
+            details = [] if self._best is None else [f"best {percent(self._best)}"]
             if math.isfinite(progress.seconds_left):
                 details.append(f"{_clock(progress.seconds_left)} left")
+            if progress.trials:
+                details += [tried, size]
             share = _share(progress.training) if progress.training else 0.0
-            self._line.draw(f"{first.purpose} {first.number}: {first.network}{more}", share, details)
+            number = f"trial {first.number}"
+            title = f"{number}: {_described(first)}{more}"
+            if self._line.live:
+                self._line.draw(title, share, details, least=number)
+            else:
+                self._line.write("  ".join([title, f"{100 * share:.0f} % trained", *details]))
+
+    def look(self, what: str, place: int, count: int) -> None:
+        """Show that run `place` (from 0) of `count` is looked at; where there is no live line only the first."""
+        if self._line.live:
+            self._line.draw(what, place / count, [f"{place} of {count}"])
+        elif place == 0:
+            self._line.write(f"{what}: {counted(count, 'network')}")
+
+    def _tell(self, trial: Trial) -> None:
+        """Write a line of a trial that has ended."""
+        before = (other.validation for other in self._told.values() if other is not trial)
+        counts = f"{self._of_all(trial)}  " if self._planned is not None else ""
+        result = percent(trial.validation.share) if trial.validation else trial.state
+        epochs = counted(trial.epochs, "epoch")
+        if not trial.validation:
+            epochs = f"{len(trial.accuracies):,} of {epochs}"
+        why = f": {trial.why}" if trial.state == "failed" else ""
+        again = f"  (again, seed {trial.seed})" if trial.purpose == "repeat" else ""
+        held = max((each.share for each in before if each), default=0.0)
+        best = "  best so far" if trial.validation and not again and trial.validation.share > held else ""
+        self._line.write(
+            f"trial {trial.number:>3}  {counts}{result:>8}  {epochs:>10}  {_described(trial)}{again}{best}{why}"
+        )
+
+    def _of_all(self, trial: Trial | None = None) -> str:
+        """Which of the networks that are planned a trial is; without one, how many of them have ended."""
+        place = len(self._networks) if trial is None else self._networks[trial.point]
+        return f"{place:,} of {self._planned:,}"
 
 
-def _ended(trial: Trial) -> str:
-    """One line of a trial that has ended."""
-    result = percent(trial.validation.share) if trial.validation else trial.state
-    again = f"  (again, seed {trial.seed})" if trial.purpose == "repeat" else ""
-    return f"trial {trial.number:>3}  {result:>8}  {trial.epochs:>3} epochs  {trial.network}{again}"
+def _described(trial: Trial) -> str:
+    """A trial's network, and what was chosen besides."""
+    besides = (f"{name}={value}" for name, value in chosen_besides(trial.point).items())
+    return " ".join([trial.network, *besides])
 
 
 class DownloadDisplay:
@@ -125,29 +193,40 @@ class _Line:
         )
         self._task = self._progress.add_task("", total=1.0, details="")
         self.live = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._written_s = time.monotonic()
 
-    def draw(self, title: str, share: float, details: list[str]) -> None:
-        title, told = _fitting(title, details, self._console.width - BAR_CELLS_MIN - 2)
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last whole line."""
+        return time.monotonic() - self._written_s
+
+    def draw(self, title: str, share: float, details: list[str], least: str | None = None) -> None:
+        title, told = _fitting(
+            title, details, self._console.width - BAR_CELLS_MIN - 2, title if least is None else least
+        )
         self._progress.update(self._task, description=title, completed=share, details=told)
         self._progress.start()
 
     def write(self, line: str) -> None:
         self._console.print(line, soft_wrap=True)
+        self._written_s = time.monotonic()
 
     def stop(self) -> None:
         if self._progress.live.is_started:
             self._progress.stop()
 
 
-def _fitting(title: str, details: list[str], cells: int) -> tuple[str, str]:
-    """A title and details for so many cells: what stands before the last detail goes first, then the title's end.
+def _fitting(title: str, details: list[str], cells: int, least: str) -> tuple[str, str]:
+    """A title and details for so many cells: the last details go first, unless the `least` of the title leaves room.
 
-    >>> _fitting("epoch 1/150", ["loss 2.033", "14,310 images/s", "0:11 left"], 36)
-    ('epoch 1/150', 'loss 2.033  0:11 left')
+    >>> _fitting("epoch 1/150", ["0:11 left", "loss 2.033", "14,310 images/s"], 36, "epoch 1/150")
+    ('epoch 1/150', '0:11 left  loss 2.033')
+    >>> _fitting("trial 3: mlp:hidden=64-32", ["best 95.00 %", "0:11 left"], 36, "trial 3")
+    ('trial 3: mlp…', 'best 95.00 %  0:11 left')
     """
     kept = list(details)
-    while len(kept) > 1 and len(title) + len("  ".join(kept)) > cells:
-        kept.pop(-2)
+    while len(kept) > 1 and len(least) + len("  ".join(kept)) > cells:
+        kept.pop()
     told = "  ".join(kept)
     return short(title, max(cells - len(told), 1)), told
 

@@ -34,6 +34,7 @@ FOLD_FROM = 60
 STAND_INS = {
     **dict.fromkeys("▏▎▍", "-"),
     **dict.fromkeys("▌▋▊▉█▀▄", "#"),
+    "▒": "%",
     **dict.fromkeys("–—−─━╸╺╴╶┄", "-"),
     **dict.fromkeys("│┃╎", "|"),
     **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯", "+"),
@@ -126,12 +127,17 @@ def show_note(text: str) -> None:
 
 
 def show_error(message: str, hint: str = "") -> None:
-    """Print an error on stderr, and what to do about it."""
+    """Print an error on stderr, and what to do about it.
+
+    It is wrapped between words where the width is known; what holds a command is left whole, to be copied.
+    """
     console = messages()
+    known = console.is_terminal or bool(os.environ.get("COLUMNS"))
     for title, style, text in (("error", "bold red", message), ("hint", "bold cyan", hint)):
         if text:
             lines = "\n".join(map(visible, text.split("\n")))
-            console.print(Text.assemble((f"{title}:", style), f" {lines}"), soft_wrap=True)
+            whole = not known or "pennyweight " in text
+            console.print(Text.assemble((f"{title}:", style), f" {lines}"), soft_wrap=whole)
 
 
 class _Stacking(Table):

@@ -87,6 +87,14 @@ def test_every_figure_is_drawn_without_an_error_or_a_request(report: Path, opene
     assert it.requests == [report.as_uri()]
 
 
+def test_a_page_that_has_loaded_has_drawn_every_figure(report: Path, opened: Callable[..., Opened]) -> None:
+    """Whoever takes a picture of it (`chromium --headless --screenshot`) waits for that alone."""
+    it = opened(report)  # comes back with the load event
+    assert it.page.locator(".plot:not([data-drawn])").count() == 0
+    assert it.page.locator("iframe").count() == 0
+    assert it.complaints == []
+
+
 def test_the_figures_of_a_closed_chapter_are_drawn_when_it_is_opened(
     folders: Folders, opened: Callable[..., Opened]
 ) -> None:
@@ -184,7 +192,7 @@ def test_a_table_is_sorted_by_its_buttons(report: Path, opened: Callable[..., Op
     it = opened(report)
     table = it.page.locator("#p0-front table")
     button = table.get_by_role("button", name="parameters")
-    cells = table.locator("tbody td:nth-child(5)")
+    cells = table.locator("tbody td:nth-child(6)")
     button.press("Enter")
     falling = [int(text.replace(",", "")) for text in cells.all_text_contents()]
     assert falling == sorted(falling, reverse=True)

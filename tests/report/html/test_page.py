@@ -76,7 +76,7 @@ def test_a_run_that_was_evaluated_shows_all_its_parts(folders: Folders) -> None:
 def test_a_search_shows_its_front_and_its_winner_wherever_it_was_moved_to(folders: Folders) -> None:
     text = told(folders.search())
     assert "What was possible" in text
-    assert "15 of 44 networks fit the budget" in text
+    assert "In the end 15 of 44 drawn networks fit. 4 networks tried in 6 trainings, 1m54s" in text
     assert "pooled-resnet:width=16 reaches 88.50 %" in text
     assert "WCH CH32V003" in text
     assert "5 trainings of up to 8 epochs; 1 stopped before the end" in text
@@ -84,9 +84,58 @@ def test_a_search_shows_its_front_and_its_winner_wherever_it_was_moved_to(folder
     assert "87.10 % ± 1.23" in text
 
 
+def changed(search: Path, **changes: Any) -> Path:
+    """The search with some of its facts changed."""
+    path = search / "search.json"
+    write_json(path, json.loads(path.read_bytes()) | changes)
+    return search
+
+
+def test_of_two_seeds_the_figures_are_told_and_no_deviation(folders: Folders) -> None:
+    two = {"over_seeds": {"mean": 0.87, "deviation": 0.0, "seeds": 2}, "of_each_seed": [0.871, 0.869]}
+    text = told(changed(folders.search(), **two))
+    assert "With 2 seeds" in text
+    assert "87.10 %, 86.90 %" in text
+    assert "±" not in text
+
+
+def test_how_much_the_choice_flatters_the_winner_is_told(folders: Folders) -> None:
+    text = told(changed(folders.search(), optimism=0.0042, rivals=4))
+    assert "Optimism of the choice" in text
+    assert "≈ 0.42 points" in text
+    assert "for the best of 4 networks on it" in text
+
+
+def test_how_far_the_end_of_a_training_is_foretold_wrongly_is_told_with_the_courses(folders: Folders) -> None:
+    page = write_report([changed(folders.search(), extrapolation_error=0.061)]).read_text(encoding="utf-8")
+    assert "told at its half by what others gained, was off by 6.1 points" in page
+
+
+def test_what_was_chosen_besides_stands_where_a_reader_sees_it_and_no_column_is_empty(folders: Folders) -> None:
+    page = write_report([folders.search()]).read_text(encoding="utf-8")
+    heads = re.findall(r"<th scope=.*?<button type=\"button\">(.*?)</button>", page)
+    table = heads[heads.index("★") : heads.index("ended") + 1]
+    assert table[1:5] == ["network", "validation, %", "test, %", "chosen besides"]
+    assert "latency" not in table
+
+
+def test_a_search_of_one_network_is_told_in_the_singular(folders: Folders) -> None:
+    search = changed(folders.search(trials=1), unfinished=[], considered=1, feasible=1, optimism=0.0, rivals=1)
+    text = told(search)
+    assert "In the end 1 of 1 drawn network fits. 1 network tried in 1 training" in text
+    assert "Optimism" not in text
+
+
+def test_a_test_figure_from_before_the_search_went_on_is_told_with_when(folders: Folders) -> None:
+    search = folders.search()
+    entries = json.loads((search / "search.json").read_bytes())["trials"]
+    entries[-1] |= {"test_accuracy": 0.85, "n": 360, "test_opened_before": "2026-11-22T02:32:32+00:00"}
+    assert "opened 2026-11-22 02:32 UTC, before the search went on" in told(changed(search, trials=entries))
+
+
 def test_what_did_not_end_stands_in_the_table_of_a_search_with_its_reason(folders: Folders) -> None:
     text = told(folders.search())
-    assert "2 trainings ended before the time" in text
+    assert "2 trainings ended early" in text
     assert "stopped: it could not reach the front any more" in text
     assert "failed: the loss became nan" in text
 

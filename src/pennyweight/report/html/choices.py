@@ -74,7 +74,7 @@ def choices_section(key: str, search: SearchFacts) -> Section | None:
     return Section(
         f"{key}-mattered",
         "What mattered",
-        f"The choices of {len(first)} networks, each told by its first training, which all of them had alike.",
+        f"The choices of {len(first):,} networks, each told by its first training, which all of them had alike.",
         gaps=gaps,
         figures=figures,
         tables=tables,
@@ -136,7 +136,9 @@ def _finding(ranked: Sequence[Trial]) -> str:
         if (value := best[0].choice.get(each.name)) is not None
         and all(trial.choice.get(each.name) == value for trial in best)
     ]
-    who = f"The {len(best)} most accurate of {len(ranked)} networks"
+    who = f"The {len(best):,} most accurate of {len(ranked):,} networks"
+    if 2 * len(best) > len(ranked):
+        return f"The choices of {len(ranked):,} networks and their accuracy"
     return f"{who} have in common: {', '.join(common)}" if common else f"{who} have no choice in common"
 
 

@@ -32,7 +32,7 @@ from pennyweight.report.html.section import Section
 
 def curves_section(key: str, run: RunFacts, search: SearchFacts | None) -> Section:
     figures = curve_figures(f"{key}-curves", run)
-    courses = courses_figure(f"{key}-courses", [*search.trials, *search.unfinished]) if search else None
+    courses = courses_figure(f"{key}-courses", search) if search else None
     gaps = []
     if not figures:
         gaps.append(Gap(f"There are no curves{f': {run.obstacle}' if run.obstacle else ' in this run'}."))
@@ -65,9 +65,9 @@ def curves_section(key: str, run: RunFacts, search: SearchFacts | None) -> Secti
 STOPPED, FAILED = Key("stopped", ORANGE, "✕"), Key("failed", PURPLE, "✕")
 
 
-def courses_figure(key: str, trials: Sequence[Trial]) -> Figure | None:
+def courses_figure(key: str, search: SearchFacts) -> Figure | None:
     """The validation accuracy of every training, epoch by epoch; None where there are not two courses."""
-    drawn = [trial for trial in trials if known(trial.accuracies)]
+    drawn = [trial for trial in (*search.trials, *search.unfinished) if known(trial.accuracies)]
     longest = max((len(trial.accuracies) for trial in drawn), default=0)
     if len(drawn) < 2 or longest < 2:
         return None
@@ -75,13 +75,14 @@ def courses_figure(key: str, trials: Sequence[Trial]) -> Figure | None:
     marks = [(mark, marked) for mark, marked in marks if marked]
     found = [(group, trials_of) for group, trials_of in groups(drawn) if trials_of]
     cut = "".join(f"; {len(marked)} {mark.name} before the end" for mark, marked in marks)
+    about = "The accuracy on the validation part after each epoch. Short trainings choose who is trained fully"
+    about += "; a cross marks one that ended before its time, and the table says why." if marks else "."
+    if (error := search.extrapolation_error) is not None:
+        about += f" Where one will end, told at its half by what others gained, was off by {100 * error:.1f} points."
     return Figure(
         key=key,
-        title=f"{len(drawn)} trainings of up to {longest:,} epochs{cut}",
-        about="The accuracy on the validation part after each epoch. Short trainings choose who is trained fully; a "
-        "cross marks one that ended before its time, and the table says why."
-        if marks
-        else "The accuracy on the validation part after each epoch. Short trainings choose who is trained fully.",
+        title=f"{len(drawn):,} trainings of up to {longest:,} epochs{cut}",
+        about=about,
         drawings={
             "": drawing(
                 [*(_course(group, trials_of) for group, trials_of in found), *(_ends(*mark) for mark in marks)],

@@ -26,6 +26,7 @@ from pennyweight.fit.epoch_time import seconds_per_epoch
 from pennyweight.fit.kept import OWN_PARTS, KeptEvaluation, kept_evaluations
 from pennyweight.net.cost import Cost, cost
 from pennyweight.net.graph import Graph
+from pennyweight.plan.found import SEEDS_MIN
 from pennyweight.plan.front import front
 
 LONGEST_TEXT = 600
@@ -174,6 +175,7 @@ class Trial:
     ended_s: float | None = None
     choice: Mapping[str, Choice] = field(default_factory=dict)
     accuracies: tuple[float | None, ...] = ()
+    opened_before: str = ""
 
     @property
     def family(self) -> str:
@@ -192,7 +194,10 @@ class SearchFacts:
     """What a search folder keeps; `winner` is the run of the winner, None where it is not there any more.
 
     `trials` were trained to their end, `unfinished` were not; `trade` names the costs that accuracy was traded against.
-    `over_seeds` is the winner's test accuracy over seeds: mean, standard deviation, number of seeds.
+    `over_seeds` is the winner's test accuracy over seeds: mean, standard deviation, number of seeds; `of_each_seed`
+    are those accuracies. `optimism` is the share by which its accuracy on validation is too high, as it was chosen by
+    it among `rivals` networks; `extrapolation_error` is by how much the end of a training that is foretold at its half
+    is off on average.
     """
 
     folder: Path
@@ -206,6 +211,10 @@ class SearchFacts:
     unfinished: tuple[Trial, ...]
     trade: tuple[str, ...]
     over_seeds: tuple[float, float, int] | None
+    of_each_seed: tuple[float, ...]
+    optimism: float | None
+    rivals: int | None
+    extrapolation_error: float | None
     notes: tuple[str, ...]
     gaps: tuple[Gap, ...]
     winner: RunFacts | None
@@ -342,6 +351,10 @@ def read_search(folder: Path) -> SearchFacts:
         unfinished=_trials(items(facts.get("unfinished")), [], {}),
         trade=tuple(name for name in COSTS if name in items(facts.get("trade"))),
         over_seeds=_over_seeds(facts.get("over_seeds")),
+        of_each_seed=tuple(known(map(share_of_one, items(facts.get("of_each_seed"))))),
+        optimism=share_of_one(facts.get("optimism")),
+        rivals=count(facts.get("rivals")),
+        extrapolation_error=share_of_one(facts.get("extrapolation_error")),
         notes=tuple(map(_shown, items(facts.get("notes")))),
         gaps=tuple(gaps),
         winner=found,
@@ -389,6 +402,7 @@ def _trials(rows: list[Any], on_front: list[Any], winner: dict[str, Any] | None)
             ended_s=amount(entry.get("ended_s")),
             choice=_choice(entry.get("choice")),
             accuracies=tuple(map(share_of_one, items(entry.get("accuracies")))),
+            opened_before=_shown(entry.get("test_opened_before")),
         )
         for entry in entries
     )
@@ -413,7 +427,9 @@ def _over_seeds(told: object) -> tuple[float, float, int] | None:
     if not isinstance(told, Mapping):
         return None
     mean, deviation, seeds = share_of_one(told.get("mean")), amount(told.get("deviation")), count(told.get("seeds"))
-    return (mean, deviation, seeds) if mean is not None and deviation is not None and seeds else None
+    if mean is None or deviation is None or seeds is None or seeds < SEEDS_MIN:
+        return None
+    return mean, deviation, seeds
 
 
 def _budget(limits: object) -> str:

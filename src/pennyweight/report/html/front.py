@@ -233,6 +233,7 @@ def trials_table(trials: Sequence[Trial]) -> Table:
     """Every training with its costs, the best first."""
     ranked = sorted(trials, key=lambda trial: (-_validation(trial), trial.costs.get("macs") or math.inf))
     searched = any(trial.purpose for trial in trials)
+    timed = any(trial.costs.get("latency_ms") is not None for trial in trials)
     rows = []
     for trial in ranked:
         mark = "★" if trial.is_winner else "●" if trial.on_front else ""
@@ -244,10 +245,11 @@ def trials_table(trials: Sequence[Trial]) -> Table:
                 words(trial.network, 48),
                 accuracy_cell(trial.validation),
                 accuracy_cell(trial.test),
+                *([words(trial.settings or "–", 80)] if searched else ()),
                 figure_cell(trial.costs.get("parameters")),
                 figure_cell(trial.costs.get("macs")),
                 *(figure_cell(None if value is None else value / 1024, ",.2f") for value in kib),
-                Cell("–" if latency is None else format_milliseconds(latency), latency),
+                *([Cell("–" if latency is None else format_milliseconds(latency), latency)] if timed else ()),
                 figure_cell(trial.epochs),
                 figure_cell(trial.seconds, ",.1f"),
                 words(trial.run, 32),
@@ -261,15 +263,16 @@ def trials_table(trials: Sequence[Trial]) -> Table:
             "network",
             "validation, %",
             "test, %",
+            *(("chosen besides",) if searched else ()),
             "parameters",
             "MACs",
             "flash, KiB",
             "RAM, KiB",
-            "latency",
+            *(("latency",) if timed else ()),
             "epochs",
             "training, s",
             "run",
-            *(("chosen besides", "trained for", "seed", "ended") if searched else ()),
+            *(("trained for", "seed", "ended") if searched else ()),
         ),
         rows=tuple(rows),
         marked=frozenset(index for index, trial in enumerate(ranked) if trial.is_winner),
@@ -278,7 +281,7 @@ def trials_table(trials: Sequence[Trial]) -> Table:
 
 def _searched(trial: Trial) -> tuple[Cell, ...]:
     """What only a search tells of a training."""
-    return words(trial.settings or "–", 80), words(trial.purpose, 20), figure_cell(trial.seed), ended_cell(trial)
+    return words(trial.purpose, 20), figure_cell(trial.seed), ended_cell(trial)
 
 
 def ended_cell(trial: Trial) -> Cell:

@@ -130,7 +130,7 @@ def importance_figure(key: str, forest: Forest) -> Figure:
         title=_finding(found),
         about=f"A random forest foretells the accuracy of networks that it has not seen from their choices, and is off "
         f"by {_points(forest.error):.3g} points on average (by {_points(forest.blind_error):.3g} without knowing any). "
-        f"The bars tell how much more it is off when one choice is dealt anew: n = {forest.n} networks, each in its "
+        f"The bars tell how much more it is off when one choice is dealt anew: n = {forest.n:,} networks, each in its "
         f"first training, with 95 % intervals.{few}",
         drawings={"": drawing([trace], {"title": {"text": "points of accuracy"}, "rangemode": "tozero"}, y)},
         table=Table(

@@ -56,6 +56,17 @@
   const isOpen = (plot) => !plot.closest(".closed:not([open])");
   const redraw = () => plots.filter((plot) => "drawn" in plot.dataset && isOpen(plot)).forEach(draw);
 
+  /** Holds the page's load event back until every figure is drawn, for whoever waits for it to take a picture: a
+      document that is open in a hidden frame is not loaded yet. */
+  const frame = document.createElement("iframe");
+  frame.hidden = true;
+  document.body.append(frame);
+  frame.contentDocument?.open();
+  function release() {
+    frame.contentDocument?.close();
+    frame.remove();
+  }
+
   /** Figures near the reader are drawn at once, the others while the browser has nothing else to do. */
   const near = new IntersectionObserver(
     (entries) => {
@@ -72,20 +83,31 @@
   const idle = (then) => window.requestIdleCallback?.(then, { timeout: 200 }) ?? setTimeout(then, 200);
   async function drawRest() {
     const next = plots.find((plot) => !("drawn" in plot.dataset) && isOpen(plot));
-    if (next) {
-      near.unobserve(next);
-      await draw(next);
-      if ("drawn" in next.dataset) {
+    let goesOn = false;
+    try {
+      if (next) {
+        near.unobserve(next);
+        await draw(next);
+        goesOn = "drawn" in next.dataset;
+      }
+    } finally {
+      if (goesOn) {
         idle(drawRest);
+      } else {
+        release();
       }
     }
   }
-  requestAnimationFrame(() =>
+  const begin = () =>
     setTimeout(() => {
       plots.forEach((plot) => near.observe(plot));
       idle(drawRest);
-    }),
-  );
+    });
+  if (document.hidden) {
+    begin();
+  } else {
+    requestAnimationFrame(begin);
+  }
 
   for (const chapter of document.querySelectorAll(".closed")) {
     chapter.addEventListener("toggle", drawRest);

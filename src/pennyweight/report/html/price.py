@@ -120,6 +120,7 @@ def lifetimes_figure(key: str, plan: MemoryPlan) -> Figure:
                 for buffer in plan.buffers
             ],
             "line": {"width": 1, "color": "var(--page)"},
+            "opacity": 0.75,
         },
         "text": [label(buffer.name) for buffer in plan.buffers],
         "textposition": "inside",
@@ -138,7 +139,8 @@ def lifetimes_figure(key: str, plan: MemoryPlan) -> Figure:
     if len(steps) <= STEPS_NAMED:
         x |= {"tickmode": "array", "tickvals": steps, "ticktext": list(plan.steps), "tickangle": -60}
         x["title"] = {"text": ""}
-    proof = "no placement is smaller" if plan.is_optimal else f"the bound is {plan.lower_bound_bytes:,} B"
+    is_proven = plan.is_optimal and plan.is_best_order
+    proof = "nothing smaller is possible" if is_proven else f"the bound is {plan.floor_bytes:,} B"
     rows = tuple(
         (
             words(buffer.name),
@@ -153,8 +155,8 @@ def lifetimes_figure(key: str, plan: MemoryPlan) -> Figure:
     return Figure(
         key=key,
         title=f"Tensors take {plan.peak_bytes:,} B of RAM at most, while {plan.peak_step} runs; {proof}",
-        about="Each box is a buffer: its height is what it takes, its width how long it must be kept. The stack is not "
-        "among them.",
+        about="Each box is a buffer: its height is what it takes, its width how long it must be kept. Where "
+        "two overlap, a layer writes over what it has read. The stack is not among them.",
         drawings={"": drawing([trace], x, {"rangemode": "tozero", "tickformat": ",d"})},
         table=Table("Every buffer", ("buffer", "tensors", "offset, B", "size, B", "from step", "to step"), rows),
         height_px=380,

@@ -18,6 +18,7 @@ from pennyweight.core.units import (
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.curves import diagnose_curves
 from pennyweight.fit.recipe import Recipe
+from pennyweight.plan.found import moment
 from pennyweight.report.html.facts import Gap, RunFacts, SearchFacts, Trial, number
 from pennyweight.report.html.figure import in_percent, interval, shortened
 from pennyweight.report.html.section import Fact, Remark, Section
@@ -26,14 +27,16 @@ from pennyweight.report.html.section import Fact, Remark, Section
 def summary_section(key: str, run: RunFacts | None, search: SearchFacts | None) -> Section:
     lead, gaps = "", [*(search.gaps if search else ())]
     if search is not None:
-        tried = len({(trial.network, trial.settings) for trial in search.trials})
-        parts = [f"{tried:,} networks were tried in {len(search.trials):,} trainings"]
+        trainings = [*search.trials, *search.unfinished]
+        tried = len({(trial.network, trial.settings) for trial in trainings})
+        parts = [f"{counted(tried, 'network')} tried in {counted(len(trainings), 'training')}"]
         if search.minutes is not None:
-            parts[0] += f" and {format_minutes(search.minutes)}"
+            parts[0] += f", {format_minutes(search.minutes)}"
         if search.unfinished:
-            parts.append(f"{counted(len(search.unfinished), 'training')} ended before the time, as the table says")
+            parts.append(f"{counted(len(search.unfinished), 'training')} ended early, as the table says")
         if search.feasible is not None and search.considered is not None:
-            parts.insert(0, f"{search.feasible:,} of {search.considered:,} networks fit the budget")
+            fit = "fits" if search.considered == 1 else "fit"
+            parts.insert(0, f"In the end {search.feasible:,} of {counted(search.considered, 'drawn network')} {fit}")
         if search.budget:
             parts.insert(0, f"The budget: {search.budget}")
         lead = ". ".join(parts) + "."
@@ -42,7 +45,7 @@ def summary_section(key: str, run: RunFacts | None, search: SearchFacts | None) 
     gaps += run.gaps
     winner = search.best if search else None
     facts = [Fact("Winner" if search else "Network", shortened(visible(run.network), 60), visible(run.folder))]
-    facts += _accuracies(run, winner, search.over_seeds if search else None)
+    facts += _accuracies(run, search)
     facts += _price_tag(run, search.board if search else None)
     kept = own_accuracy(run, winner)
     if kept is None and run.openings:
@@ -66,16 +69,20 @@ def own_accuracy(run: RunFacts, winner: Trial | None) -> Accuracy | None:
     return run.accuracy("test") or (winner.test if winner else None)
 
 
-def _accuracies(run: RunFacts, winner: Trial | None, over_seeds: tuple[float, float, int] | None) -> list[Fact]:
+def _accuracies(run: RunFacts, search: SearchFacts | None) -> list[Fact]:
     facts = []
+    winner = search.best if search else None
     if test := own_accuracy(run, winner):
-        facts.append(Fact("Test accuracy", in_percent(test), interval(test)))
-    if over_seeds:
-        mean, deviation, seeds = over_seeds
-        remark = "mean and standard deviation of the test accuracy"
-        facts.append(Fact(f"Over {seeds} seeds", f"{100 * mean:.2f} % ± {100 * deviation:.2f}", remark))
+        opened = ""
+        if winner and winner.opened_before:
+            opened = f"; opened {moment(winner.opened_before)}, before the search went on"
+        facts.append(Fact("Test accuracy", in_percent(test), f"{interval(test)}{opened}"))
+    facts += _seeds(search) if search else []
     if run.validation:
         facts.append(Fact("Validation accuracy", in_percent(run.validation), interval(run.validation)))
+        if search and search.optimism is not None and (search.rivals or 0) > 1:
+            remark = f"so much too high does validation look for the best of {search.rivals:,} networks on it"
+            facts.append(Fact("Optimism of the choice", f"≈ {100 * search.optimism:.2f} points", remark))
     elif run.results is not None:
         facts.append(Fact("Validation accuracy", "–", "no images were held out"))
     if run.openings and run.openings > 1:
@@ -83,6 +90,18 @@ def _accuracies(run: RunFacts, winner: Trial | None, over_seeds: tuple[float, fl
             Fact("Test part opened", f"{run.openings:,} times", "a choice that followed makes the figure optimistic")
         )
     return facts
+
+
+def _seeds(search: SearchFacts) -> list[Fact]:
+    """The winner's test accuracy over its seeds; of few the accuracies themselves."""
+    if search.over_seeds:
+        mean, deviation, seeds = search.over_seeds
+        remark = "mean and standard deviation of the test accuracy"
+        return [Fact(f"Over {seeds} seeds", f"{100 * mean:.2f} % ± {100 * deviation:.2f}", remark)]
+    if len(search.of_each_seed) > 1:
+        told = ", ".join(f"{100 * share:.2f} %" for share in search.of_each_seed)
+        return [Fact(f"With {len(search.of_each_seed)} seeds", told, "test accuracy")]
+    return []
 
 
 def _price_tag(run: RunFacts, board: Board | None) -> list[Fact]:
