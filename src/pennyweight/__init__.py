@@ -1,8 +1,9 @@
 """Pennyweight: the most accurate image classifier that fits.
 
 Every verb of the command line is a function here (`audit` for data, `write_report` for report, `families` for networks,
-the others by their names). Names are loaded when they are first asked for, so that
-`import pennyweight` costs nothing.
+the others by their names); what `evaluate` and `quantize` do with firmware and with files are `evaluate_firmware`,
+`evaluate_tflite` and `quantize_tflite`. Names are loaded when they are first asked for, so that `import pennyweight`
+costs nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _PLACES = {
     "Run": "core.run",
     "LabelledImages": "data.images",
     "Part": "data.images",
+    "analyse": "deploy.analysis",
     "audit": "data.audit",
     "compare": "fit.compare",
     "open_source": "data.source",
@@ -32,10 +34,15 @@ _PLACES = {
     "Recipe": "fit.recipe",
     "diagnose": "fit.diagnose",
     "doctor": "fit.doctor",
+    "emulate": "deploy.emulated",
     "evaluate": "fit.evaluate",
+    "evaluate_firmware": "deploy.evaluate",
+    "evaluate_tflite": "deploy.evaluate",
+    "export": "deploy.export.export",
     "resume": "fit.train",
     "train": "fit.train",
     "quantize": "shrink.quantize.quantize",
+    "quantize_tflite": "deploy.quantize",
     "resume_search": "plan.search",
     "search": "plan.search",
     "Space": "plan.space",
@@ -54,6 +61,12 @@ if TYPE_CHECKING:
     from pennyweight.data.images import LabelledImages as LabelledImages
     from pennyweight.data.images import Part as Part
     from pennyweight.data.source import open_source as open_source
+    from pennyweight.deploy.analysis import analyse as analyse
+    from pennyweight.deploy.emulated import emulate as emulate
+    from pennyweight.deploy.evaluate import evaluate_firmware as evaluate_firmware
+    from pennyweight.deploy.evaluate import evaluate_tflite as evaluate_tflite
+    from pennyweight.deploy.export.export import export as export
+    from pennyweight.deploy.quantize import quantize_tflite as quantize_tflite
     from pennyweight.fit.compare import compare as compare
     from pennyweight.fit.diagnose import diagnose as diagnose
     from pennyweight.fit.doctor import doctor as doctor

@@ -13,7 +13,7 @@ import pytest
 
 from pennyweight.__main__ import main
 from pennyweight.cli.output import finite
-from pennyweight.cli.page import CHOOSE, EXAMPLE, JUDGE, KEEP, LOOK, TRAIN
+from pennyweight.cli.page import CHOOSE, EXAMPLE, JUDGE, KEEP, LOOK, SHIP, TRAIN
 
 VERBS = (
     "data",
@@ -26,6 +26,8 @@ VERBS = (
     "compare",
     "search",
     "quantize",
+    "export",
+    "emulate",
     "report",
     "doctor",
 )
@@ -45,7 +47,7 @@ def test_the_help_page_gives_every_verb_one_group(capsys: pytest.CaptureFixture[
     listed = page[page.index("\nLook:") : page.index("\nOptions:")]
     verbs = re.findall(r"^  (\w+)", listed, re.MULTILINE)
     assert sorted(verbs) == sorted(VERBS)
-    groups = [page.index(f"\n{group}:") for group in (LOOK, TRAIN, JUDGE, CHOOSE, KEEP)]
+    groups = [page.index(f"\n{group}:") for group in (LOOK, TRAIN, JUDGE, CHOOSE, SHIP, KEEP)]
     assert groups == sorted(groups)
 
 

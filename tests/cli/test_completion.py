@@ -25,10 +25,10 @@ def words(metavar: str, incomplete: str = "") -> list[str]:
 
 def test_the_words_are_those_that_the_library_knows() -> None:
     from pennyweight.data import source
-    from pennyweight.fit import device, evaluate
+    from pennyweight.fit import asked, device
     from pennyweight.plan import engines, samplers, space
 
-    assert (SOURCES, PARTS) == (source.NAMES, evaluate.PARTS)
+    assert (SOURCES, PARTS) == (source.NAMES, asked.PARTS)
     assert {*DEVICES} == {"auto", *device.DEVICES}
     assert (tuple(samplers.SAMPLERS), engines.ENGINES) == (SAMPLERS, ENGINES)
     assert tuple(space.shipped_spaces()) == SPACES

@@ -54,3 +54,21 @@ def test_what_cannot_be_done_is_refused(
 ) -> None:
     assert main(["quantize", *(run if word == "RUN" else word for word in arguments)]) == code
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["net.tflite"], "pennyweight quantize net.tflite SOURCE --out net.int8.tflite"),
+        (["net.tflite", "digits"], "--out net.int8.tflite"),
+        (["RUN", "digits"], "a run has its images"),
+        (["RUN", "--out", "a.tflite"], "a run has its images"),
+        (["net.tflite", "digits", "--out", "out.tflite"], "cannot read net.tflite"),
+        (["net.tflite", "digits", "--out", "out.tflite", "--calibration", "nothing"], "known: min-max"),
+    ],
+)
+def test_a_file_needs_images_and_a_place(
+    run: str, words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["quantize", *(run if word == "RUN" else word for word in words)]) == 2
+    assert told in capsys.readouterr().err

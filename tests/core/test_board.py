@@ -128,6 +128,23 @@ def test_a_users_board_joins_the_catalogue(tmp_path: Path) -> None:
     assert asdict(found)["sources"]["mhz"]["url"] == "https://example.org/sheet"
 
 
+def test_a_user_may_tell_where_memories_begin(tmp_path: Path) -> None:
+    told = MINE.replace("ram = 65536", "ram = 65536\nflash_address = 0x0800_1000\nram_address = 0x2000_0000")
+    found = find_board("my-board", written(tmp_path, told))
+    assert (found.flash_address, found.ram_address) == (0x0800_1000, 0x2000_0000)
+    assert found.sources.flash_address is not None
+    assert found.sources.flash_address.title == "the datasheet"
+    left_out = find_board("my-board", written(tmp_path, MINE))
+    assert (left_out.flash_address, left_out.sources.ram_address) == (None, None)
+
+
+@pytest.mark.parametrize("address", ["-4096", "0x0800_0001", "4294967296", "true", '"0x0800_0000"'])
+def test_an_address_at_which_no_memory_begins_is_refused(tmp_path: Path, address: str) -> None:
+    told = MINE.replace("ram = 65536", f"ram = 65536\nflash_address = {address}")
+    with pytest.raises(UsageError, match=r"flash_address must be a multiple of 4,096"):
+        boards(written(tmp_path, told))
+
+
 def test_a_figure_may_have_a_source_of_its_own(tmp_path: Path) -> None:
     own = MINE + 'ram = { title = "measured", date = 2026-03-04 }\n'
     found = find_board("my-board", written(tmp_path, own))
@@ -254,7 +271,11 @@ SOUND = {
 }
 
 
-@given(changed=st.dictionaries(st.sampled_from([*SOUND, "price_usd", "note", "other"]), VALUES, max_size=3))
+@given(
+    changed=st.dictionaries(
+        st.sampled_from([*SOUND, "price_usd", "note", "flash_address", "other"]), VALUES, max_size=3
+    )
+)
 def test_any_table_is_read_or_refused_with_its_file(
     changed: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -443,7 +443,7 @@ def test_no_more_pictures_are_kept_than_can_be_read_again(
 ) -> None:
     all_of_them = evaluate(run, digits, device="cpu").mistakes
     room = sum(len(mistake.png) for mistake in all_of_them[:3])
-    monkeypatch.setattr("pennyweight.fit.evaluate.PICTURES_MAX_BYTES", room)
+    monkeypatch.setattr("pennyweight.fit.judgement.PICTURES_MAX_BYTES", room)
     assert evaluate(run, digits, device="cpu").mistakes == all_of_them[:3]
 
 

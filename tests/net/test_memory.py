@@ -1,4 +1,4 @@
-"""The memory plan: what shares a buffer, how long it lives, and that nothing live overlaps."""
+"""The memory plan: what shares a buffer, how long it lives, and that nothing live overlaps but what may."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from tests.net.resnet8 import resnet8
 
 from pennyweight.core.errors import UsageError
 from pennyweight.net import ops
+from pennyweight.net.arena import ALIGNMENT_BYTES
 from pennyweight.net.build import Builder
 from pennyweight.net.graph import INPUT, Graph
-from pennyweight.net.memory import ALIGNMENT_BYTES, Buffer, MemoryPlan, deployment, plan_memory
+from pennyweight.net.kernels import goes_backwards, leads
+from pennyweight.net.memory import Buffer, MemoryPlan, deployment, plan_memory
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> Graph:
+def graphs(draw: st.DrawFn, most_layers: int = 14) -> Graph:
     """Any network with branches: every layer reads any earlier tensors that it can."""
     b = Builder((draw(st.integers(3, 9)), draw(st.integers(3, 9)), draw(st.integers(1, 5))))
     names = [INPUT]
-    for _ in range(draw(st.integers(1, 14))):
+    for _ in range(draw(st.integers(1, most_layers))):
         source = draw(st.sampled_from(names))
         shape = b.shape(source)
         alike = [name for name in names if b.shape(name) == shape]
         gates = [name for name in names if b.shape(name) in (shape, (1, 1, shape[-1]))]
         picture = len(shape) == 3
         kinds = ["activation", "prelu", "batch_norm", "dropout", "add", "multiply", "concat", "softmax"]
+        kinds += ["requantise"]
         kinds += ["conv", "conv", "depthwise", "global", "flatten"] if picture else ["dense"]
         match draw(st.sampled_from(kinds)):
             case "conv":
@@ -43,6 +46,8 @@ def graphs(draw: st.DrawFn) -> Graph:
                 name = b.add(ops.BatchNorm(), source)
             case "dropout":
                 name = b.add(ops.Dropout(0.5), source)
+            case "requantise":
+                name = b.add(ops.Requantise(), source)
             case "add":
                 name = b.add(ops.Add(), source, draw(st.sampled_from(alike)))
             case "multiply":
@@ -73,7 +78,7 @@ def last_writers(graph: Graph, plan: MemoryPlan) -> None:
     A byte range holds the name of the tensor last written there; equal values share one name (views, dropout,
     and a folded batch norm, whose convolution writes the norm's result at once).
     """
-    forms = deployment(graph)
+    forms = plan.forms
     value = {INPUT: INPUT}
     for layer in graph.layers:
         form = forms[layer.name]
@@ -91,11 +96,11 @@ def last_writers(graph: Graph, plan: MemoryPlan) -> None:
         return {memory[a] for a in range(buffer.offset_bytes, buffer.offset_bytes + buffer.size_bytes)}
 
     write(INPUT)
-    for layer in graph.layers:
-        if forms[layer.name].runs:
-            for name in layer.inputs:
-                assert read(name) == {value[name]}, f"{layer.name} finds {read(name)} in place of {name}"
-            write(layer.name)
+    layers = {layer.name: layer for layer in graph.layers}
+    for step in plan.steps[1:]:
+        for name in layers[step].inputs:
+            assert read(name) == {value[name]}, f"{step} finds {read(name)} in place of {name}"
+        write(step)
     assert read(graph.output) == {value[graph.output]}
 
 
@@ -103,13 +108,28 @@ def last_writers(graph: Graph, plan: MemoryPlan) -> None:
 @given(graphs(), st.sampled_from([8, 32]))
 def test_buffers_that_live_at_the_same_time_never_overlap(graph: Graph, bits: int) -> None:
     plan = plan_memory(graph, bits=bits)
-    assert not [pair for pair in combinations(plan.buffers, 2) if overlaps(*pair)]
+    layers = {layer.name: layer for layer in graph.layers}
+    for pair in combinations(plan.buffers, 2):
+        if overlaps(*pair):
+            made, source = sorted(pair, key=lambda buffer: -buffer.first_step)
+            assert made.first_step == source.last_step, f"{made} over {source}"
+            assert not made.scratch_of
+            assert not source.scratch_of
+            layer = layers[plan.steps[made.first_step]]
+            allowed = leads(layer.op, graph.input_shapes(layer), graph.shapes[layer.name])
+            for name, lead in zip(layer.inputs, allowed, strict=True):
+                if name in source.tensors:
+                    assert lead is not None
+                    apart = source.offset_bytes - made.offset_bytes
+                    assert lead * bits // 8 <= (-apart if goes_backwards(layer.op) else apart)
     assert plan.peak_bytes == max(buffer.offset_bytes + buffer.size_bytes for buffer in plan.buffers)
-    assert plan.lower_bound_bytes <= plan.peak_bytes <= sum(buffer.size_bytes for buffer in plan.buffers)
+    assert plan.floor_bytes <= plan.lower_bound_bytes <= plan.peak_bytes
+    assert plan.peak_bytes <= sum(buffer.size_bytes for buffer in plan.buffers)
     assert all(buffer.offset_bytes % ALIGNMENT_BYTES == 0 for buffer in plan.buffers)
     lifetimes = plan.lifetimes()
     for step, live in enumerate(plan.live_bytes):
-        assert live == sum(buffer.size_bytes for buffer, alive in lifetimes if alive[step])
+        everything = [buffer.size_bytes for buffer, alive in lifetimes if alive[step]]
+        assert max(everything) <= live <= sum(everything)
 
 
 @settings(max_examples=150, deadline=None)
@@ -124,6 +144,7 @@ def test_every_tensor_lies_in_one_buffer_that_is_large_enough(graph: Graph) -> N
     plan = plan_memory(graph, bits=32)
     assert sorted(tensor for buffer in plan.buffers for tensor in buffer.tensors) == sorted(graph.shapes)
     for buffer in plan.buffers:
+        assert bool(buffer.tensors) != bool(buffer.scratch_of)
         for tensor in buffer.tensors:
             size = 4 * math.prod(graph.shapes[tensor])
             assert size <= buffer.size_bytes < size + ALIGNMENT_BYTES
@@ -145,15 +166,20 @@ def test_the_check_on_memory_notices_a_plan_in_which_live_buffers_overlap() -> N
         plan.live_bytes,
         tuple(Buffer(b.name, b.size_bytes, b.first_step, b.last_step, 0, b.tensors) for b in plan.buffers),
         max(b.size_bytes for b in plan.buffers),
+        plan.floor_bytes,
+        plan.forms,
     )
     with pytest.raises(AssertionError, match="in place of"):
         last_writers(graph, squashed)
 
 
-def test_resnet8_takes_49152_bytes_as_in_tflite_micro() -> None:
+def test_resnet8_takes_two_tensors_a_row_and_a_window_where_tflite_micro_takes_three() -> None:
     plan = plan_memory(resnet8())
-    assert (plan.peak_bytes, plan.lower_bound_bytes, plan.is_optimal) == (49_152, 49_152, True)
-    assert plan_memory(resnet8(), bits=32).peak_bytes == 4 * 49_152
+    tensor, row, windows = 32 * 32 * 16, (32 + 1) * 16, 2 * 3 * (3 + 1) * 16
+    assert plan.peak_bytes == plan.floor_bytes == 2 * tensor + row + windows == 33_680
+    assert plan.is_optimal
+    assert plan.is_best_order
+    assert plan_memory(resnet8(), bits=32).peak_bytes == 4 * 33_680
 
 
 def test_the_busiest_step_is_named() -> None:
@@ -253,7 +279,7 @@ def test_another_order_is_tried_where_the_largest_first_misses_the_bound() -> No
     right = b.conv(4, 1, at=INPUT)
     b.add(ops.Concat(), left, right)
     plan = plan_memory(b.graph("any"))
-    assert (plan.peak_bytes, plan.is_optimal) == (48, True)
+    assert plan.is_optimal
 
 
 def test_lifetimes_say_of_every_buffer_in_which_steps_it_lives() -> None:
@@ -263,12 +289,16 @@ def test_lifetimes_say_of_every_buffer_in_which_steps_it_lives() -> None:
     b.conv(3, 3)
     plan = plan_memory(b.graph("any"))
     assert plan.steps == (INPUT, "conv1", "relu1", "conv2")
-    assert [(buffer.tensors, live) for buffer, live in plan.lifetimes()] == [
-        ((INPUT,), (True, True, False, False)),
-        (("conv1", "relu1"), (False, True, True, True)),
-        (("conv2",), (False, False, False, True)),
+    assert [(buffer.name, buffer.tensors, live) for buffer, live in plan.lifetimes()] == [
+        (INPUT, (INPUT,), (True, True, False, False)),
+        ("conv1", ("conv1", "relu1"), (False, True, True, True)),
+        ("conv1 scratch", (), (False, True, False, False)),
+        ("conv2", ("conv2",), (False, False, False, True)),
+        ("conv2 scratch", (), (False, False, False, True)),
     ]
-    assert plan.live_bytes == (16, 16 + 32, 32, 32 + 48)
+    assert plan.live_bytes[0] == 16
+    assert plan.live_bytes[2] == 32
+    assert plan.scratch_offsets_bytes.keys() == {"conv1", "conv2"}
 
 
 def test_other_bits_than_8_and_32_are_refused() -> None:

@@ -37,15 +37,3 @@ def test_one_board_alone_is_told_what_is_in_the_way(printed: Printed) -> None:
     page = printed(profile_report(profile("resnet8", board="ch32v003"), 120), 120)
     assert "no: flash, RAM" in page
     assert "are live at conv3" in page
-
-
-def test_a_buffer_is_drawn_from_its_first_step_to_its_last(printed: Printed) -> None:
-    facts = profile("mlp", input_shape=(28, 28, 1))
-    page = printed(profile_report(facts, 80), 80)
-    lines = page.splitlines()
-    start = next(index for index, line in enumerate(lines) if line.startswith("buffer"))
-    column = lines[start + 1].index("█")
-    cells = 3
-    for line, buffer in zip(lines[start + 1 :], facts.plan.buffers, strict=False):
-        assert line.index("█") == column + cells * buffer.first_step
-        assert line.count("█") == cells * (buffer.last_step - buffer.first_step + 1)

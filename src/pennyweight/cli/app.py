@@ -15,9 +15,11 @@ from pennyweight.cli.completion import join_bash_words
 from pennyweight.cli.data import data
 from pennyweight.cli.diagnose import diagnose
 from pennyweight.cli.doctor import doctor
+from pennyweight.cli.emulate import emulate
 from pennyweight.cli.evaluate import evaluate
+from pennyweight.cli.export import export
 from pennyweight.cli.networks import networks
-from pennyweight.cli.page import CHOOSE, JUDGE, KEEP, LOOK, TRAIN, Verb, Verbs
+from pennyweight.cli.page import CHOOSE, JUDGE, KEEP, LOOK, SHIP, TRAIN, Verb, Verbs
 from pennyweight.cli.profile import profile
 from pennyweight.cli.quantize import quantize
 from pennyweight.cli.report import report
@@ -40,7 +42,9 @@ def command() -> Any:
     app.command(cls=Verb, rich_help_panel=JUDGE)(diagnose)
     app.command(cls=Verb, rich_help_panel=JUDGE)(compare)
     app.command(cls=Verb, rich_help_panel=CHOOSE)(search)
-    app.command(cls=Verb, rich_help_panel=KEEP)(quantize)
+    app.command(cls=Verb, rich_help_panel=SHIP)(quantize)
+    app.command(cls=Verb, rich_help_panel=SHIP)(export)
+    app.command(cls=Verb, rich_help_panel=SHIP)(emulate)
     app.command(cls=Verb, rich_help_panel=KEEP)(report)
     app.command(cls=Verb, rich_help_panel=KEEP)(doctor)
     return get_command(app)

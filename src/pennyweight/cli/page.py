@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from pennyweight.cli.completion import offers
 from pennyweight.core.errors import unknown
 
-LOOK, TRAIN, JUDGE, CHOOSE, KEEP = "Look", "Train", "Judge", "Choose", "Keep house"
+LOOK, TRAIN, JUDGE, CHOOSE, SHIP, KEEP = "Look", "Train", "Judge", "Choose", "Ship", "Keep house"
 """The groups of verbs, in the order of work."""
 
 EXAMPLE = """\
@@ -19,7 +19,8 @@ pennyweight data digits
 pennyweight profile resnet8 --board microbit-v2
 pennyweight train digits mlp --set epochs=10
 pennyweight evaluate runs/digits-mlp-1
-pennyweight search digits --flash 64KiB --ram 16KiB --minutes 2"""
+pennyweight search digits --flash 64KiB --ram 16KiB --minutes 2
+pennyweight export runs/digits-mlp-1 --to c"""
 
 WIDEST, NARROW, NARROWEST = 100, 60, 40
 """Cells that a page takes at most and at least; below the second, the page of verbs leaves their arguments out."""

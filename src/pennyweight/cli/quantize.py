@@ -1,18 +1,38 @@
-"""`pennyweight quantize RUN`"""
+"""`pennyweight quantize RUN`, and `pennyweight quantize FILE.tflite SOURCE --out FILE`"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from pennyweight.cli.options import AsJson, CsvFile, DataDir, Device
 from pennyweight.cli.output import print_json
+from pennyweight.core.errors import UsageError
+from pennyweight.core.text import command
+
+if TYPE_CHECKING:
+    from pennyweight.shrink.quantize.calibrated import Rounding
+    from pennyweight.shrink.quantize.quantize import Quantized
+    from pennyweight.shrink.quantize.ranges import Calibration
 
 
 def quantize(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished training.", show_default=False)],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="The folder of a finished training, or a .tflite file in float32.", show_default=False
+        ),
+    ],
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="[SOURCE]", help="The images that a file is quantised and compared on."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Where what is made of a .tflite file goes."),
+    ] = None,
     part: Annotated[
         str, typer.Option("--part", metavar="PART", help="Compare on one of validation, test, train.")
     ] = "validation",
@@ -41,25 +61,22 @@ def quantize(
     Accuracy in float and in int8 on the same images, whether these can show a difference, and the layers that lose
     most. The integer network is kept in the run folder. The test part stays sealed unless --part test asks for it,
     which the run folder counts.
+
+    A .tflite file in float32 needs a SOURCE, on whose training part ranges are seen. It is not fine-tuned.
     """
-    from pennyweight.report.progress import TrainingDisplay
+    from pennyweight.deploy.deployable import is_tflite
     from pennyweight.report.terminal import show, show_note
-    from pennyweight.shrink.quantize.quantize import Rounding
-    from pennyweight.shrink.quantize.quantize import quantize as quantize_run
+    from pennyweight.shrink.quantize.calibrated import Rounding
     from pennyweight.shrink.quantize.ranges import Calibration
 
-    with TrainingDisplay() as display:
-        found = quantize_run(
-            run,
-            part=cast(Literal["validation", "test", "train"], part),  # another is refused with a hint, here and below
-            calibration=cast(Calibration, calibration),
-            calibration_images=images,
-            rounding=cast(Rounding, rounding),
-            drop_points=max_drop,
-            data_dir=data_dir,
-            device=device,
-            on_progress=display,
-        )
+    asked = cast(Literal["validation", "test", "train"], part)  # another is refused with a hint, here and below
+    ways = cast(Calibration, calibration), images, cast(Rounding, rounding)
+    if is_tflite(run):
+        found = _file(run, source, out, asked, ways, data_dir, device)
+    elif source is not None or out is not None:
+        raise UsageError("SOURCE and --out are for a .tflite file: a run has its images, and keeps what is made of it")
+    else:
+        found = _run(run, asked, ways, max_drop, data_dir, device)
     if json:
         print_json(found.as_json())
     else:
@@ -72,3 +89,60 @@ def quantize(
         from pennyweight.report.csv import write_csv
 
         write_csv(csv, found.as_json()["steps"])
+
+
+Ways = tuple["Calibration", int, "Rounding"]
+
+
+def _run(
+    run: Path,
+    part: Literal["validation", "test", "train"],
+    ways: Ways,
+    max_drop: float,
+    data_dir: Path | None,
+    device: str,
+) -> Quantized:
+    from pennyweight.report.progress import TrainingDisplay
+    from pennyweight.shrink.quantize.quantize import quantize as quantize_run
+
+    calibration, images, rounding = ways
+    with TrainingDisplay() as display:
+        return quantize_run(
+            run,
+            part=part,
+            calibration=calibration,
+            calibration_images=images,
+            rounding=rounding,
+            drop_points=max_drop,
+            data_dir=data_dir,
+            device=device,
+            on_progress=display,
+        )
+
+
+def _file(
+    file: Path,
+    source: str | None,
+    out: Path | None,
+    part: Literal["validation", "test", "train"],
+    ways: Ways,
+    data_dir: Path | None,
+    device: str,
+) -> Quantized:
+    from pennyweight.deploy.quantize import quantize_tflite
+
+    if source is None or out is None:
+        wanted = command("quantize", file, "SOURCE", "--out", file.with_suffix(".int8.tflite"))
+        raise UsageError("a .tflite file needs the images to quantise it on, and --out", hint=wanted)
+    calibration, images, rounding = ways
+    return quantize_tflite(
+        file,
+        source,
+        out,
+        part=part,
+        calibration=calibration,
+        calibration_images=images,
+        rounding=rounding,
+        data_dir=data_dir,
+        device=device,
+    )

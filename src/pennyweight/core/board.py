@@ -8,11 +8,13 @@ The catalogue is the TOML files beside this module in `boards/`, and those that 
     mhz = 64
     flash = "32 KiB"                # what a program can use: without a bootloader that must stay
     ram = "8 KiB"                   # the largest block that one buffer can fill
+    flash_address = 0x0800_0000     # where they begin; may be left out: where the architecture puts them
+    ram_address = 0x2000_0000
     price_usd = 0.70                # may be left out: not known
     price_kind = "chip"             # or "board"
     note = "anything that a reader of the figures must know"
 
-    [my-board.sources]              # `hardware` stands for core, mhz, flash and ram; each may have its own instead
+    [my-board.sources]              # `hardware` stands for core, mhz, flash, ram, addresses, unless they have their own
     hardware = { title = "RIOT: WeAct-G030F6 board", date = 2026-11-21, url = "https://…" }
     price = { title = "invoice 17", date = 2026-10-02 }
 
@@ -43,6 +45,9 @@ BOARDS_VARIABLE = "PENNYWEIGHT_BOARDS"
 LARGEST_FILE_BYTES = 1_000_000
 FASTEST_MHZ = 10_000
 DEAREST_USD = 1_000_000
+
+PAGE_BYTES = 4096
+"""Memories begin at a multiple of this, as virtual boards map whole pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +114,15 @@ CORES: dict[str, Core] = {
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The source of each figure of a board, under the figure's own name."""
+    """The source of each figure of a board, under the figure's own name; None for those that were left out."""
 
     core: Source
     mhz: Source
     flash_bytes: Source
     ram_bytes: Source
     price_usd: Source | None
+    flash_address: Source | None = None
+    ram_address: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,7 @@ class Board:
     `flash_bytes` is what a program can use: without a bootloader that must stay. `ram_bytes` is the largest block that
     one buffer can fill: a chip's memories at scattered addresses do not add up. `price_usd` is what one piece costs,
     None where it is not known; `price_kind` says of what: of the bare chip or of a board with all that it needs.
+    `flash_address` and `ram_address` are where the two begin, None where the architecture puts them.
     """
 
     key: str
@@ -137,6 +145,8 @@ class Board:
     price_kind: Literal["chip", "board"]
     sources: Sources
     note: str = ""
+    flash_address: int | None = None
+    ram_address: int | None = None
 
     def latency_ms(self, macs: int) -> float | None:
         """An estimate of the milliseconds that `macs` int8 multiply-accumulates take: macs x cycles / (MHz x 1000).
@@ -234,9 +244,10 @@ def _printable(text: str) -> str:
 
 
 _MISSING = object()
-_KEYS = ("name", "core", "mhz", "flash", "ram", "price_usd", "price_kind", "note", "sources")
+_ADDRESSES = ("flash_address", "ram_address")
+_KEYS = ("name", "core", "mhz", "flash", "ram", *_ADDRESSES, "price_usd", "price_kind", "note", "sources")
 _HARDWARE = ("core", "mhz", "flash", "ram")
-_SOURCE_KEYS = ("hardware", *_HARDWARE, "price")
+_SOURCE_KEYS = ("hardware", *_HARDWARE, "addresses", "price")
 
 
 class _Reader:
@@ -265,7 +276,7 @@ class _Reader:
             "price_kind": self._choice("price_kind", ("chip", "board")),
             "sources": self._sources(priced=price is not None),
             "note": self._text(self.table, "note", needed=False),
-        }
+        } | {name: self._address(name) for name in _ADDRESSES}
         return None if self.faults else Board(self.key, **cast(dict[str, Any], values))
 
     def _sources(self, *, priced: bool) -> Sources | None:
@@ -275,11 +286,14 @@ class _Reader:
             return None
         self._only(given, _SOURCE_KEYS, "sources.")
         read = {name: self._source(name, given[name]) for name in _SOURCE_KEYS if name in given}
-        for name in (*_HARDWARE, *(["price"] if priced else [])):
+        told = [name for name in _ADDRESSES if name in self.table]
+        for name in (*_HARDWARE, *(["addresses"] if told else []), *(["price"] if priced else [])):
             if name not in read and (name == "price" or "hardware" not in read):
                 self.faults.append(f"{name} has no source: say sources.{name} = {{ title = …, date = … }}")
         core, mhz, flash, ram = [cast(Source, read.get(name, read.get("hardware"))) for name in _HARDWARE]
-        return Sources(core, mhz, flash, ram, read.get("price"))
+        addresses = read.get("addresses", read.get("hardware"))
+        at = {name: addresses if name in told else None for name in _ADDRESSES}
+        return Sources(core, mhz, flash, ram, read.get("price"), **at)
 
     def _source(self, name: str, value: Any) -> Source | None:
         where = f"sources.{name}"
@@ -326,6 +340,16 @@ class _Reader:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= largest:
             self.faults.append(f"{name} {_told(value, f'must be a number above 0, at most {largest:,}')}")
+            return None
+        return value
+
+    def _address(self, name: str) -> int | None:
+        value = self.table.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or value not in range(0, 2**32, PAGE_BYTES):
+            rule = f"must be a multiple of {PAGE_BYTES:,} below 2^32 such as 0x2000_0000"
+            self.faults.append(f"{name} {_told(value, rule)}")
             return None
         return value
 

@@ -18,8 +18,8 @@ from pennyweight.core.run import ENVIRONMENT, RESULTS, SETTINGS, Run
 from pennyweight.core.text import command, visible
 from pennyweight.core.units import counted, format_minutes
 from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.graph import class_names_of, graph_of
 from pennyweight.fit.kept import OWN_PARTS, KeptEvaluation, kept_evaluations
-from pennyweight.fit.network import class_names_of, graph_of
 from pennyweight.fit.recipe import Recipe
 from pennyweight.net.cost import Cost, cost
 from pennyweight.net.graph import Graph

@@ -12,8 +12,9 @@ from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
 from pennyweight.core.errors import GraphError, RunError
-from pennyweight.core.run import GRAPH, SETTINGS, Run
+from pennyweight.core.run import SETTINGS, Run
 from pennyweight.data.images import Pixels
+from pennyweight.fit.graph import class_names_of, graph_of
 from pennyweight.fit.predict import Normalisation, logits
 from pennyweight.net.graph import Graph
 from pennyweight.net.module import load_weights, to_module
@@ -47,17 +48,6 @@ class TrainedNetwork:
         return logits(self.module, images, self.normalisation, self.device)
 
 
-def graph_of(run: Run) -> Graph:
-    """The graph of a run, finished or not."""
-    try:
-        graph = Graph.from_json(run.read(GRAPH))
-    except GraphError as error:
-        raise RunError(f"{run.folder}: {GRAPH} is not a graph: {error}") from error
-    if len(graph.input_shape) != 3 or len(graph.shapes[graph.output]) != 1:
-        raise RunError(f"{run.folder}: {GRAPH} does not lead from a picture to one number a class")
-    return graph
-
-
 def module_with(graph: Graph, tensors: Mapping[str, Tensor]) -> nn.Module:
     """The module of `graph` that holds `tensors`, looked at before memory is taken.
 
@@ -83,11 +73,3 @@ def normalisation_of(run: Run, graph: Graph) -> Normalisation:
     if not len(mean) == len(std) == graph.input_shape[2] or not all(map(math.isfinite, mean + std)) or min(std) <= 0:
         raise RunError(f"{run.folder}: {SETTINGS} has a normalisation that does not fit its graph: {facts}")
     return Normalisation(mean, std)
-
-
-def class_names_of(run: Run, graph: Graph) -> tuple[str, ...]:
-    """The names of the classes, in the order of the logits."""
-    names = run.read(SETTINGS).get("class_names")
-    if not isinstance(names, list) or len(names) != graph.classes:
-        raise RunError(f"{run.folder}: {SETTINGS} names {names!r} as classes, which do not fit its graph")
-    return tuple(map(str, names))

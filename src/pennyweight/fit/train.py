@@ -29,8 +29,9 @@ from pennyweight.fit.checkpoint import packed, restored, unpacked
 from pennyweight.fit.curves import Finding, curve_rows, diagnose_curves, figure
 from pennyweight.fit.defaults import default_recipe
 from pennyweight.fit.device import choose_device, environment, out_of_memory_told
+from pennyweight.fit.graph import graph_of
 from pennyweight.fit.loop import Progress, Row, State, begin, fit
-from pennyweight.fit.network import TrainedNetwork, graph_of, normalisation_of
+from pennyweight.fit.network import TrainedNetwork, normalisation_of
 from pennyweight.fit.predict import Normalisation, as_tensor, logits
 from pennyweight.fit.recipe import Recipe
 from pennyweight.fit.tensorboard import EVENTS, event_files, require_tensorboard

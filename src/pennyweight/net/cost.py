@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pennyweight.net.memory import Bits, deployment, element_bytes, plan_memory
-from pennyweight.net.ops import Activation, BatchNorm, Conv, Dense, DepthwiseConv, GlobalPool, Pool
+from pennyweight.net.memory import LINEAR, Bits, element_bytes, plan_memory
+from pennyweight.net.ops import Activation, BatchNorm, GlobalPool, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,7 +90,7 @@ class Cost:
 
     @property
     def kinds(self) -> dict[str, Kind]:
-        """Figure -> exact or estimated. The peak is exact for the memory plan, which no kernel's scratch enlarges;
+        """Figure -> exact or estimated. The peak in int8 is that of the firmware, scratches of its kernels among it;
         int8 weights are estimated as long as their tables are."""
         return {
             "parameters": "exact",
@@ -133,10 +133,9 @@ def cost(graph: Graph, *, bits: Bits = 8, board: Board | None = None) -> Cost:
 
     Raises UsageError for bits other than 8 and 32.
     """
-    forms = deployment(graph)
-    plan = plan_memory(graph, bits=bits, forms=forms)
+    plan = plan_memory(graph, bits=bits)
     parameters = statistics = folded = macs = weight_bytes = 0
-    for row in _rows(graph, forms, bits):
+    for row in _rows(graph, plan.forms, bits):
         parameters += row.parameters
         statistics += row.statistics
         folded += row.folded_parameters
@@ -163,7 +162,7 @@ def layer_costs(graph: Graph, *, bits: Bits = 8) -> tuple[LayerCost, ...]:
     Raises UsageError for bits other than 8 and 32.
     """
     number_bytes = element_bytes(bits)
-    forms = deployment(graph)
+    forms = plan_memory(graph, bits=bits).forms
     rows = tuple(_rows(graph, forms, bits))
     outputs = [
         math.prod(graph.shapes[layer.name]) * number_bytes if not forms[layer.name].into else 0
@@ -230,7 +229,7 @@ def _rows(graph: Graph, forms: Mapping[str, Deployment], bits: Bits) -> Iterator
         int8_bytes = parameters
         if forms[layer.name].form == "folded":
             stored = int8_bytes = 0
-        elif isinstance(op, Conv | DepthwiseConv | Dense):
+        elif isinstance(op, LINEAR):
             channels = graph.shapes[layer.name][-1]
             stored = counts[0] + (channels if op.bias or layer.name in gain_bias else 0)
             int8_bytes = counts[0] + channels * (BIAS_BYTES + RESCALE_BYTES)

@@ -307,6 +307,59 @@ class Softmax(Op):
         return shape
 
 
+@dataclass(frozen=True, slots=True)
+class Requantise(Op):
+    """The same real numbers in another quantization: an op of networks in int8 alone."""
+
+    name: ClassVar[str] = "requantise"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (shape,) = inputs
+        return shape
+
+
+@dataclass(frozen=True, slots=True)
+class Crop(Op):
+    """A part of a picture: `size` rows and columns from the place `start` on."""
+
+    name: ClassVar[str] = "crop"
+    start: Pair
+    size: Pair
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (shape,) = inputs
+        height, width, channels = _picture(self, shape)
+        _within(self, (height, width), self.size)
+        return *self.size, channels
+
+
+@dataclass(frozen=True, slots=True)
+class Paste(Op):
+    """A picture of `size` rows and columns in which the first input lies from the place `start` on.
+
+    Beside it is what the second input, of that size, has there; without one, zeros.
+    """
+
+    name: ClassVar[str] = "paste"
+    start: Pair
+    size: Pair
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        part, *whole = inputs
+        height, width, channels = _picture(self, part)
+        _within(self, self.size, (height, width))
+        result = (*self.size, channels)
+        if len(inputs) > 2 or any(shape != result for shape in whole):
+            raise GraphError(f"paste onto {describe(result)} takes one of that shape, not {describe(whole[0])}")
+        return result
+
+
+def _within(op: Crop | Paste, whole: Pair, part: Pair) -> None:
+    ends = op.start[0] + part[0], op.start[1] + part[1]
+    if min(*op.start, *(size - 1 for size in op.size)) < 0 or ends[0] > whole[0] or ends[1] > whole[1]:
+        raise GraphError(f"{op.name} of {describe(part)} at {op.start} leaves {describe(whole)}")
+
+
 OPS: dict[str, type[Op]] = {
     cls.name: cls
     for cls in (
@@ -324,9 +377,15 @@ OPS: dict[str, type[Op]] = {
         Multiply,
         Concat,
         Softmax,
+        Requantise,
+        Crop,
+        Paste,
     )
 }
 """Every final op by its name."""
+
+OF_FIRMWARE = (Requantise, Crop, Paste)
+"""Ops that are only on the way to firmware: no network is trained with them."""
 
 
 def to_json(op: Op) -> dict[str, Any]:

@@ -163,9 +163,10 @@ class _Tracer:
             except _Refusal as refusal:
                 faults = [f"its answer: {refusal}"]
         if faults:
+            known = (name for name, op in ops.OPS.items() if op not in ops.OF_FIRMWARE)
             raise GraphError(
                 f"{self.text} cannot be carried into a graph: {'; '.join(dict.fromkeys(faults))}",
-                hint=f"a graph has these operations: {', '.join(ops.OPS)}",
+                hint=f"a graph has these operations: {', '.join(known)}",
             )
         return self._graph(output)
 

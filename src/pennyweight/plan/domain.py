@@ -97,9 +97,9 @@ class Range:
         low, high = self._bounds
         value = low + share * (high - low)
         value = min(max(math.exp(value) if self.log else value, self.low), self.high)
-        return round(value) if self.whole else self._rounded(value)
+        return round(value) if self.whole else self.rounded(value)
 
-    def _rounded(self, value: float) -> float:
+    def rounded(self, value: float) -> float:
         """The number with no more digits than a reader needs; the ends stay what they are."""
         if value in (self.low, self.high, 0.0):
             return value

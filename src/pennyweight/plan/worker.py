@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -22,9 +22,10 @@ from pennyweight.core.run import Run
 from pennyweight.data.images import LabelledImages
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.fit.checkpoint import unpacked
+from pennyweight.fit.graph import graph_of
 from pennyweight.fit.loop import Progress, Row
 from pennyweight.fit.recipe import Recipe
-from pennyweight.fit.train import Training, finished_training, resume, train
+from pennyweight.fit.train import Training, finished_training, recipe_of, resume, train
 from pennyweight.net.graph import Graph
 from pennyweight.plan.trial import State
 
@@ -132,7 +133,7 @@ def is_for_want_of_room(error: PennyweightError) -> bool:
 
 
 def _trained(job: Job, images: LabelledImages, watch: Callable[[Progress], None]) -> Training:
-    if _is_begun(job.folder):
+    if _is_begun(job):
         return resume(job.folder, images, tensorboard=job.tensorboard, on_progress=watch)
     with writing(job.folder) as folder:
         if folder.exists():
@@ -148,10 +149,12 @@ def _trained(job: Job, images: LabelledImages, watch: Callable[[Progress], None]
     )
 
 
-def _is_begun(folder: Path) -> bool:
-    """Whether a training in `folder` is finished or can be gone on with; what is damaged cannot."""
+def _is_begun(job: Job) -> bool:
+    """Whether this very training is finished in its folder or can be gone on with; what is damaged cannot."""
     try:
-        run = Run.open(folder)
+        run = Run.open(job.folder)
+        if (graph_of(run), replace(recipe_of(run), teacher=job.recipe.teacher)) != (job.graph, job.recipe):
+            return False
         if run.finished:
             finished_training(run)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from io import BytesIO
@@ -13,9 +14,11 @@ from rich.text import Text
 
 from pennyweight.core.text import visible
 from pennyweight.core.units import counted, format_milliseconds, format_milliseconds_range
+from pennyweight.report.quantization import difference
 from pennyweight.report.terminal import and_more, facts, percent, table
 
 if TYPE_CHECKING:
+    from pennyweight.deploy.evaluate import AgainstFloat, DeployedEvaluation
     from pennyweight.fit.answer import Answer
     from pennyweight.fit.evaluate import Evaluation
 
@@ -27,6 +30,11 @@ PHOTOS_SHOWN = 40
 DRAWN_MAX = 12
 DRAWN_SIDE = 16
 """Cells that a drawn photo is wide at most; no more than DRAWN_MAX are drawn."""
+
+ANSWERED_BY = {
+    "firmware": "the C of the int8 network, as export writes it, compiled for this machine",
+    "float32": "PyTorch, in float32",
+}
 
 UNSTEADY = "unsteady: measure again while the machine has nothing else to do"
 
@@ -60,6 +68,38 @@ def evaluation_report(evaluation: Evaluation, width: int, *, pictures: bool = Fa
     return Group(facts(figures), Text(), *(_photos(evaluation, width, pictures) or _classes(evaluation, width)))
 
 
+def deployed_report(evaluation: DeployedEvaluation, width: int, *, pictures: bool = False) -> RenderableType:
+    """The figures of firmware, or of a file's network, and beside them those in float32; the rest as above."""
+    figures: dict[str, str | Text] = {"accuracy": Text(str(evaluation.accuracy), style="bold")}
+    if evaluation.not_blank is not None:
+        figures["without blank ones"] = f"{evaluation.not_blank}, the photos in which something was found"
+    if evaluation.against_float is not None:
+        figures |= _beside_float(evaluation, evaluation.against_float)
+    figures |= {
+        "answered by": ANSWERED_BY[evaluation.form],
+        "images": f"{_part(evaluation.part)} of {visible(evaluation.source)}",
+        "loss": f"{evaluation.loss:.4f}" if math.isfinite(evaluation.loss) else "infinite: a true class had no chance",
+        "calibration error": f"{percent(evaluation.calibration_error)} between confidence and accuracy",
+        "network": visible(evaluation.network),
+        "time per image": f"{format_milliseconds(evaluation.ms_per_image)}, the mean, on this machine",
+    }
+    if evaluation.kept is not None:
+        figures["kept"] = visible(evaluation.kept)
+    return Group(facts(figures), Text(), *(_photos(evaluation, width, pictures) or _classes(evaluation, width)))
+
+
+def _beside_float(evaluation: DeployedEvaluation, exact: AgainstFloat) -> dict[str, str | Text]:
+    n = evaluation.accuracy.n
+    lost = 100 * (exact.accuracy.share - evaluation.accuracy.share)
+    return {
+        "in float32": str(exact.accuracy),
+        f"firmware {'loses' if lost >= 0 else 'gains'}": (
+            f"{abs(lost):.2f} points: {difference(exact.p_value, n)}; {exact.only_float_right:,} only float got right, "
+            f"{exact.only_firmware_right:,} only firmware; {percent(exact.same_answers / n)} of the answers agree"
+        ),
+    }
+
+
 def _time(median_ms: float, quartiles_ms: tuple[float, float] | None) -> str:
     beside = f" ({format_milliseconds_range(*quartiles_ms)})" if quartiles_ms else ""
     return f"{format_milliseconds(median_ms)}{beside}"
@@ -69,7 +109,7 @@ def _part(part: str) -> str:
     return "all" if part == "all" else f"the {part} part"
 
 
-def _photos(evaluation: Evaluation, width: int, pictures: bool) -> list[RenderableType]:
+def _photos(evaluation: Evaluation | DeployedEvaluation, width: int, pictures: bool) -> list[RenderableType]:
     """A row for each photo, and their pictures."""
     photos = evaluation.photos
     if not photos:
@@ -116,7 +156,7 @@ def _halves(png: bytes) -> Text:
     return drawn
 
 
-def _classes(evaluation: Evaluation, width: int) -> list[RenderableType]:
+def _classes(evaluation: Evaluation | DeployedEvaluation, width: int) -> list[RenderableType]:
     """Who is taken for whom, and the figures of each class."""
     matrix = _matrix(evaluation) if len(evaluation.class_names) <= MATRIX_CLASSES_MAX else None
     drawn = matrix if matrix and _cells(matrix) <= width else _worst(evaluation)
@@ -132,12 +172,12 @@ def _classes(evaluation: Evaluation, width: int) -> list[RenderableType]:
     return [drawn, Text(), made]
 
 
-def class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+def class_rows(evaluation: Evaluation | DeployedEvaluation) -> list[dict[str, Any]]:
     """The figures of each class, for a table of comma-separated values."""
     return [asdict(each) for each in evaluation.per_class]
 
 
-def confusion_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+def confusion_rows(evaluation: Evaluation | DeployedEvaluation) -> list[dict[str, Any]]:
     """A row for each pair of classes, as they were and as they were answered; no class names a column."""
     names = evaluation.class_names
     return [
@@ -147,15 +187,15 @@ def confusion_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     ]
 
 
-def photo_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+def photo_rows(evaluation: Evaluation | DeployedEvaluation) -> list[dict[str, Any]]:
     """What was answered to each photo, for a table of comma-separated values; nothing where there are no photos."""
     names = ("file", "true", "answer", "confidence", "right", "note")
     return [{name: getattr(photo, name) for name in names} for photo in evaluation.photos]
 
 
-def opened_too_often(evaluation: Evaluation) -> str:
+def opened_too_often(evaluation: Evaluation | DeployedEvaluation) -> str:
     """The warning for a test part that was opened more than once, else nothing."""
-    if evaluation.part != "test" or evaluation.opened < 2:
+    if evaluation.part != "test" or (evaluation.opened or 0) < 2:
         return ""
     return (
         f"the test part of this run was opened {evaluation.opened:,} times; "
@@ -163,7 +203,7 @@ def opened_too_often(evaluation: Evaluation) -> str:
     )
 
 
-def _matrix(evaluation: Evaluation) -> Table:
+def _matrix(evaluation: Evaluation | DeployedEvaluation) -> Table:
     """A row for each true class, a column for each answer, and the share of the class that was answered rightly."""
     names = [visible(name) for name in evaluation.class_names]
     widest = max(len(f"{count:,}") for row in evaluation.confusion for count in row)
@@ -194,7 +234,7 @@ def _cells(made: Table) -> int:
     return Console(width=10_000).measure(made).maximum
 
 
-def _worst(evaluation: Evaluation) -> RenderableType:
+def _worst(evaluation: Evaluation | DeployedEvaluation) -> RenderableType:
     from pennyweight.fit.class_figures import confusions
 
     names, confusion = evaluation.class_names, evaluation.confusion

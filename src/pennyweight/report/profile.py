@@ -12,7 +12,7 @@ from pennyweight.core.text import visible
 from pennyweight.core.units import format_milliseconds
 from pennyweight.net.ops import describe
 from pennyweight.report.memory import memory_drawing
-from pennyweight.report.terminal import bar, table
+from pennyweight.report.terminal import bar, short, table
 
 if TYPE_CHECKING:
     from pennyweight.net.cost import Cost
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 WIDE, NARROW = 100, 60
 """From so many cells on there is room for the ops and both bars; in fewer, for parameters and MACs only."""
+
+NAME_CELLS = 20
+"""What the name of a layer may take; those of TensorFlow may be long."""
 
 
 def profile_report(profile: Profile, width: int) -> RenderableType:
@@ -49,7 +52,7 @@ def _layers(profile: Profile, width: int) -> Table:
     else:
         made = table("layer", "output", "parameters", "MACs", "", "weights B", "activ. B", numbers=numbers)
     for layer in profile.layers:
-        name, output, is_own = visible(layer.name), describe(layer.output_shape), layer.deployed == "own"
+        name, output, is_own = short(layer.name, NAME_CELLS), describe(layer.output_shape), layer.deployed == "own"
         parameters, macs, share = _count(layer.parameters), _count(layer.macs), _share(layer.macs_share)
         stored = _count(layer.weight_bytes), _count(layer.activation_bytes)
         cells: list[str | Text] = [name, output, parameters, macs, share, *stored]

@@ -26,7 +26,7 @@ def quantization_report(quantized: Quantized) -> RenderableType:
     figures: dict[str, str | Text] = {
         "float": str(quantized.float_accuracy),
         "int8": Text(str(quantized.int8_accuracy), style="bold"),
-        "int8 loses": f"{drop:.2f} points: {_says(quantized)}",
+        "int8 loses": f"{drop:.2f} points: {difference(quantized.p_value, n)}",
         "images": f"the {quantized.part} part of {visible(quantized.source)}; {right}; "
         f"{percent(quantized.same_answers / n)} of the answers are the same",
         "ranges": f"{quantized.calibration} on {counted(quantized.calibration_images, 'training image')}",
@@ -46,8 +46,7 @@ def quantization_report(quantized: Quantized) -> RenderableType:
     return Group(facts(figures), Text(), made)
 
 
-def _says(quantized: Quantized) -> str:
-    """What the images show of the difference, in words."""
-    p_value, n = quantized.p_value, quantized.int8_accuracy.n
+def difference(p_value: float, n: int) -> str:
+    """What the images show of a difference between two networks, in words."""
     p = f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"
     return f"{f'no difference that these {n:,} images can show' if p_value >= SIGNIFICANT else 'certain'} ({p})"

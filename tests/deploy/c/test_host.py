@@ -12,13 +12,13 @@ from tests.net.integer.random_network import networks
 
 from pennyweight.core.errors import UsageError
 from pennyweight.deploy.c.host import HostProgram
-from pennyweight.deploy.c.packing import Packing
 from pennyweight.deploy.c.program import program
 from pennyweight.deploy.toolchain.compiler import host_compilers
 from pennyweight.net.graph import INPUT
 from pennyweight.net.integer.network import IntegerNetwork, Step, Weights
 from pennyweight.net.integer.quantization import Quantization
 from pennyweight.net.integer.reference import quantise_input, run, run_all
+from pennyweight.net.kernels import Packing
 from pennyweight.net.ops import Conv
 from pennyweight.net.zoo import families
 
@@ -46,6 +46,26 @@ def test_any_network_in_c_makes_the_references_bytes_and_does_nothing_undefined(
     packing: Packing, network: IntegerNetwork
 ) -> None:
     check(network, 5, packing, *UNDEFINED)
+
+
+@given(network=networks())
+@settings(max_examples=6, deadline=None)
+def test_any_network_with_the_vector_instructions_of_this_machine_makes_the_references_bytes(
+    network: IntegerNetwork,
+) -> None:
+    check(network, 5, "rows", "-O2", "-march=native")
+
+
+@pytest.mark.parametrize("filters", [15, 16, 17, 40])
+def test_vectors_of_filters_and_what_is_left_of_them_make_the_references_bytes(filters: int) -> None:
+    random = np.random.default_rng(filters)
+    quantization = Quantization(0.05, -3)
+    for scale in (0.004, 30.0):  # the latter is a shift to the left
+        values = random.integers(-127, 128, (filters, 3, 3, 9)).astype(np.int8)
+        weights = Weights(values, np.full(filters, scale, np.float32), np.arange(filters, dtype=np.int32))
+        step = Step("a", Conv(filters, (3, 3), (1, 1), (1, 1, 1, 1)), (INPUT,), quantization, weights=weights)
+        network = IntegerNetwork("one", (5, 4, 9), quantization, (step,), (128.0,) * 9, (20.0,) * 9)
+        check(network, 2, "rows", "-O2", "-march=native")
 
 
 @pytest.mark.parametrize("packing", ["blocks", "rows"])

@@ -92,6 +92,6 @@ def test_resnet8_of_mlperf_tiny_keeps_to_its_instructions_code_and_ram(core: str
         convolutions = [layer for layer, count in macs.items() if count > 1000]
         assert max(spent[layer] / macs[layer] for layer in convolutions) <= 2 * average
     assert board.firmware.footprint.text_bytes <= 10 * 1024
-    assert board.program.arena.size_bytes <= 33 * 1024
-    assert board.program.arena.size_bytes + emulation.stack_bytes <= 36 * 1024
+    assert board.program.arena_bytes <= 33 * 1024
+    assert board.program.arena_bytes + emulation.stack_bytes <= 36 * 1024
     assert NO_LAYER in spent

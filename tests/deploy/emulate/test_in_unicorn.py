@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import astuple
 
 import pytest
 
 from pennyweight.core.errors import FirmwareError, MissingExtraError, UsageError
 from pennyweight.deploy.emulate import in_unicorn
 from pennyweight.deploy.emulate.in_unicorn import run_in_unicorn
+from pennyweight.deploy.emulate.kinds import Kinds
 from pennyweight.deploy.toolchain.firmware import Firmware
 from pennyweight.deploy.toolchain.memory_map import MemoryMap, Region
 
@@ -103,6 +105,82 @@ def test_blocks_are_counted_as_single_instructions_are(build: Build) -> None:
     found = board.run()
     assert found.exit_code == 111
     assert found.instructions in (len(single), len(single) - 1), "board_exit's own may be seen"
+
+
+KINDS_ARM = (
+    "ldr r3, =bytes",
+    "movs r4, #3",
+    "movs r5, #{rounds}",
+    "1: ldr r2, [r3]",
+    "ldr.w r6, [r3, r4, lsl #2]",
+    "strb r2, [r3]",
+    "push {{r2, r4}}",
+    "pop.w {{r2, r4}}",
+    "strd r2, r4, [r3]",
+    "muls r2, r4, r2",
+    "smlad r2, r4, r4, r2",
+    "smull r2, r6, r2, r4",
+    "udiv r2, r2, r4",
+    "cbz r3, 2f",
+    "nop",
+    "2: subs r5, #1",
+    "bne 1b",
+)
+KINDS_ARMV6M = (
+    "ldr r3, =bytes",
+    "movs r5, #{rounds}",
+    "1: ldr r2, [r3]",
+    "ldrb r4, [r3, #1]",
+    "strh r2, [r3]",
+    "push {{r2, r4}}",
+    "pop {{r2, r4}}",
+    "muls r2, r4, r2",
+    "b 2f",
+    "nop",
+    "2: subs r5, #1",
+    "bne 1b",
+)
+KINDS_RISCV = (
+    "la a3, bytes",
+    "li a5, {rounds}",
+    "1: lw a2, 0(a3)",
+    "lbu a4, 0(a3)",
+    "sw a2, 4(a3)",
+    "mul a2, a4, a2",
+    "mulh a2, a4, a2",
+    "div a2, a4, a2",
+    "j 2f",
+    "nop",
+    "2: addi a5, a5, -1",
+    "bnez a5, 1b",
+)
+ROUND_ARM = Kinds(2, 1, 1, 3, 6, 1, 1, 1, 1, branches=2, taken=1, others=2)
+ROUND_ARMV6M = Kinds(2, 1, 1, 2, 4, 1, branches=2, taken=2, others=1)
+ROUND_RISCV = Kinds(2, 1, 1, multiplies=1, long_multiplies=1, divides=1, branches=2, taken=2, others=1)
+
+
+@pytest.mark.parametrize(
+    ("core", "lines", "clobbered", "wanted"),
+    [
+        ("cortex-m4f", KINDS_ARM, '"r2", "r3", "r4", "r5", "r6", "cc"', ROUND_ARM),
+        ("cortex-m0", KINDS_ARMV6M, '"r2", "r3", "r4", "r5", "cc"', ROUND_ARMV6M),
+        ("rv32imc", KINDS_RISCV, '"a2", "a3", "a4", "a5"', ROUND_RISCV),
+    ],
+)
+def test_kinds_of_instructions_are_told_apart(
+    build: Build, core: str, lines: tuple[str, ...], clobbered: str, wanted: Kinds
+) -> None:
+    def spent(rounds: int) -> Kinds:
+        text = "extern uint8_t bytes[64]; uint8_t bytes[64];" + COUNTED
+        found = run_in_unicorn(
+            build(text.format(assembly=assembly(*lines).format(rounds=rounds), clobbered=clobbered), core, SMALL)
+        )
+        kinds = found.kinds_by_mark()
+        assert {mark: each.instructions for mark, each in kinds.items()} == found.instructions_by_mark()
+        return kinds[7]
+
+    few, many = spent(10), spent(210)
+    assert many - few == Kinds(*(200 * count for count in astuple(wanted)))
 
 
 FAULTS = {

@@ -18,8 +18,13 @@ def test_flash_and_ram_of_a_board_have_its_sizes_and_lie_apart(board: Board) -> 
 
 
 def test_a_board_of_ones_own_has_the_memory_map_of_the_architecture() -> None:
-    found = memory_map(replace(find_board("microbit-v1"), key="mine"))
+    found = memory_map(replace(find_board("bluepill"), flash_address=None, ram_address=None))
     assert (found.flash.origin, found.ram.origin) == (0, 0x2000_0000)
+
+
+def test_addresses_are_those_of_the_board() -> None:
+    found = memory_map(find_board("nucleo-h743zi"))
+    assert (found.flash.origin, found.ram.origin) == (0x0800_0000, 0x2400_0000)
 
 
 def test_a_board_without_a_compiler_has_no_memory_map() -> None:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from pennyweight.net import ops
 from pennyweight.net.graph import INPUT
-from pennyweight.net.integer.network import IntegerNetwork, Requantise, Step, Weights, weights_shape
+from pennyweight.net.integer.network import IntegerNetwork, Step, Weights, weights_shape
 from pennyweight.net.integer.quantization import HIGH, LOW, Quantization
 from pennyweight.net.integer.tables import SIGMOID_OUTPUT, TANH_OUTPUT, clamp, requantise_table, table
-from pennyweight.net.ops import Activation, Op, Shape
+from pennyweight.net.ops import Activation, Op, Requantise, Shape
 
 KINDS = (
     "conv",
@@ -135,6 +135,8 @@ class Draft:
                     parts.append(name)
                 return self.add(ops.Concat(), source, *parts, result=quantization)
             case "softmax":
+                if quantization.scale * 2**26 <= 1:
+                    return source
                 return self.add(ops.Softmax(), source, result=SIGMOID_OUTPUT)
             case "prelu":
                 slopes = self.random.integers(LOW, HIGH + 1, shape[-1]).astype(np.int8)

@@ -13,7 +13,7 @@ from pennyweight.core.errors import GraphError
 from pennyweight.net import ops
 from pennyweight.net.cost import cost
 from pennyweight.net.graph import INPUT
-from pennyweight.net.integer.network import IntegerNetwork, Requantise, Step, Weights, stored_arrays
+from pennyweight.net.integer.network import IntegerNetwork, Step, Weights, stored_arrays
 from pennyweight.net.integer.quantization import Quantization
 from pennyweight.net.integer.tables import requantise_table
 from pennyweight.net.memory import plan_memory
@@ -54,8 +54,8 @@ def network(*steps: Step, source: Quantization = Q) -> IntegerNetwork:
         (Step("b", ops.BatchNorm(), (INPUT,), Q), "batch_norm has no int8 form"),
         (Step("d", ops.Dropout(0.5), (INPUT,), Q), "dropout has no int8 form"),
         (Step("r", ops.Activation("relu"), (INPUT,), Q), "activation needs a table"),
-        (Step("r", Requantise(), (INPUT,), Q, table=IDENTITY[:255]), "256 entries"),
-        (Step("r", Requantise(), (INPUT,), Q, (0, 127), table=IDENTITY), "the clamp in them"),
+        (Step("r", ops.Requantise(), (INPUT,), Q, table=IDENTITY[:255]), "256 entries"),
+        (Step("r", ops.Requantise(), (INPUT,), Q, (0, 127), table=IDENTITY), "the clamp in them"),
         (Step("p", ops.Pool("max", (2, 2), (2, 2)), (INPUT,), Quantization(1, 0)), "keeps the quantization"),
         (Step("g", ops.GlobalPool("max"), (INPUT,), Quantization(1, 0)), "keeps the quantization"),
         (Step("g", ops.GlobalPool("average"), (INPUT,), Q, (0, 127)), "has no clamp"),

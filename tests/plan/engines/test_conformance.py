@@ -13,6 +13,7 @@ import pytest
 
 from pennyweight.core.run import CHECKPOINT, ENVIRONMENT, WEIGHTS
 from pennyweight.fit.loop import Progress
+from pennyweight.net.zoo import build_network
 from pennyweight.plan.engines import make_engine
 from pennyweight.plan.engines.base import Engine, ImagesByShape
 from pennyweight.plan.worker import Job, Outcome, Stop, work
@@ -162,3 +163,16 @@ def test_a_folder_in_which_a_kill_left_no_checkpoint_is_begun_anew(
     engine.submit(asked)
     assert outcomes(engine, 1)[0].state == "done"
     assert (asked.folder / WEIGHTS).read_bytes() == undisturbed(asked)[1]
+
+
+def test_what_another_training_left_in_the_folder_is_not_taken_for_this_one(
+    images: ImagesByShape, job: MakeJob, undisturbed: Undisturbed
+) -> None:
+    asked = job()
+    for other in (
+        job(recipe={"learning_rate": 0.3}),
+        replace(asked, graph=build_network("mlp:hidden=8", (8, 8, 1), 10)),
+    ):
+        work(other, images[other.graph.input_shape])
+        outcome = work(asked, images[asked.graph.input_shape])
+        assert results(outcome) == results(undisturbed(asked)[0])

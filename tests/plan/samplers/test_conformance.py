@@ -68,6 +68,20 @@ def test_what_is_proposed_is_a_point_of_the_space(
             rejected.append(point)
 
 
+@pytest.mark.parametrize("name", sorted(set(SAMPLERS) - {"grid"}))
+def test_a_number_of_a_range_is_proposed_in_few_digits(
+    sampler: Sampler, candidates_of: Callable[..., Candidates]
+) -> None:
+    ranged = candidates_of(
+        '[networks.mlp]\nhidden = ["8"]\n[recipe]\nlearning_rate = { low = 0.001, high = 0.1, log = true }'
+    )
+    for seed in range(20):
+        point = sampler.propose(ranged, (), [], [], Random(seed))
+        assert point is not None
+        rate = point.recipe["learning_rate"]
+        assert rate == float(f"{rate:.3g}")
+
+
 @pytest.mark.parametrize("trade", TRADES)
 def test_the_next_candidate_fits_and_was_never_tried(
     sampler: Sampler, candidates: Candidates, some: list[Trial], trade: tuple[str, ...]

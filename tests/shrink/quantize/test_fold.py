@@ -10,7 +10,7 @@ from tests.shrink.quantize.conftest import lively, small, tensors_of
 from pennyweight.core.errors import GraphError
 from pennyweight.net import ops
 from pennyweight.net.build import Builder
-from pennyweight.net.graph import INPUT, Graph
+from pennyweight.net.graph import INPUT, Graph, Layer
 from pennyweight.net.zoo import build_network, families
 from pennyweight.shrink.quantize.execute import Executor
 from pennyweight.shrink.quantize.fold import FloatNetwork, fold
@@ -125,3 +125,9 @@ def test_folded_weights_that_are_not_finite_are_named(number: float) -> None:
     tensors["batch_norm1.running_var"][2] = number
     with pytest.raises(GraphError, match="not finite: conv1"):
         fold(graph, tensors)
+
+
+def test_an_op_of_firmware_alone_has_no_place_in_a_trained_network() -> None:
+    graph = Graph("cropped", (4, 4, 1), (Layer("part", ops.Crop((0, 0), (2, 2)), (INPUT,)),))
+    with pytest.raises(GraphError, match=r"part \(crop\)"):
+        fold(graph, {})

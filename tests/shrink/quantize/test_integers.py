@@ -15,7 +15,7 @@ from pennyweight.fit.predict import Normalisation
 from pennyweight.net import ops
 from pennyweight.net.build import Builder
 from pennyweight.net.graph import INPUT, Graph
-from pennyweight.net.integer.network import IntegerNetwork, Requantise
+from pennyweight.net.integer.network import IntegerNetwork
 from pennyweight.net.integer.quantization import HIGH, LOW
 from pennyweight.net.integer.reference import dequantise, quantise_input, run, run_all
 from pennyweight.net.integer.tables import SIGMOID_OUTPUT
@@ -98,14 +98,14 @@ def test_a_concat_brings_what_it_reads_to_one_quantization_by_tables_where_it_mu
     (concat,) = (step for step in integers.steps if isinstance(step.op, ops.Concat))
     assert concat.inputs[0] == free
     assert concat.inputs[1] == concat.inputs[3] != squashed
-    assert sum(isinstance(step.op, Requantise) for step in integers.steps) == 2
+    assert sum(isinstance(step.op, ops.Requantise) for step in integers.steps) == 2
 
 
 def test_a_concat_of_sigmoids_keeps_their_quantization() -> None:
     integers, _ = quantised(build_network("squeezenet:width=0.1,activation=sigmoid", (24, 24, 3), 10), count=4)
     concats = [step for step in integers.steps if isinstance(step.op, ops.Concat)]
     assert {concat.quantization for concat in concats} == {SIGMOID_OUTPUT}
-    assert not any(isinstance(step.op, Requantise) for step in integers.steps)
+    assert not any(isinstance(step.op, ops.Requantise) for step in integers.steps)
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))

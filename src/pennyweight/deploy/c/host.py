@@ -10,12 +10,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from pennyweight.core.errors import UsageError
-from pennyweight.deploy.c.packing import Packing
 from pennyweight.deploy.c.program import program
 from pennyweight.deploy.toolchain.host import build_library
 from pennyweight.net.integer.network import IntegerNetwork
 from pennyweight.net.integer.quantization import Int8
 from pennyweight.net.integer.reference import Pixels
+from pennyweight.net.kernels import Packing
 from pennyweight.net.ops import describe
 
 FLAGS = ("-O3", "-march=native")

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pennyweight.core.errors import GraphError
-from pennyweight.deploy.c.packing import BLOCK, VECTOR, Packing, in_blocks, in_rows, up_to
-from pennyweight.net.integer.fixed_point import Integers, input_radius, quantize_multiplier
+from pennyweight.deploy.c.packing import in_blocks, in_rows
+from pennyweight.net.integer.fixed_point import (
+    Integers,
+    average_multiplier,
+    input_radius,
+    quantize_multiplier,
+    softmax_multiplier,
+)
 from pennyweight.net.integer.network import IntegerNetwork, Step, sum_range
-from pennyweight.net.integer.quantization import Quantization
+from pennyweight.net.kernels import BLOCK, VECTOR, Packing, up_to, widest_input, window_run
 from pennyweight.net.ops import (
     Add,
     Concat,
     Conv,
+    Crop,
     Dense,
     DepthwiseConv,
-    Flatten,
     GlobalPool,
     Multiply,
+    Paste,
     Pool,
     PRelu,
     Shape,
@@ -32,9 +39,6 @@ from pennyweight.net.ops import (
 
 MOST_LENGTH = 32767
 """Lengths of windows and channels are int16 in C."""
-
-LANE_BYTES = 2
-"""What a number takes in the windows that a convolution lays aside: int16 on cores with DSP instructions."""
 
 STEPS = (16, 28, 24, 20, 12, 8, 4)
 """How many numbers the innermost loop of a convolution may take at once: the first that divides a run of them."""
@@ -113,16 +117,13 @@ class Layer:
     calls: tuple[Call, ...]
     structs: tuple[Struct, ...] = ()
     arrays: tuple[Array, ...] = ()
-    scratch_bytes: int = 0
     block: Block | None = None
 
 
-def layer(network: IntegerNetwork, step: Step, number: int, packing: Packing) -> Layer | None:
-    """The layer of a step; None for one that does nothing. Raises GraphError where lengths are too large for C."""
+def layer(network: IntegerNetwork, step: Step, number: int, packing: Packing) -> Layer:
+    """The layer of a step that runs. Raises GraphError where lengths are too large for C."""
     (shape, *_), result = network.input_shapes(step), network.shapes[step.name]
     match step.op:
-        case Flatten():
-            return None
         case Conv():
             return _conv(network, step, step.op, number, packing)
         case DepthwiseConv():
@@ -141,6 +142,10 @@ def layer(network: IntegerNetwork, step: Step, number: int, packing: Packing) ->
             return _multiply(network, step, number)
         case Concat():
             return _concat(network, step, number)
+        case Crop():
+            return _crop(step, number, step.op, shape)
+        case Paste():
+            return _paste(step, number, step.op, shape)
         case PRelu():
             return _prelu(network, step, number)
         case Softmax():
@@ -247,18 +252,12 @@ def _conv(network: IntegerNetwork, step: Step, op: Conv, number: int, packing: P
         **filters,
     }
     if packing == "rows":
-        run = up_to(VECTOR, math.prod(op.kernel) * channels)
-        fields["run"] = str(run)
-        return _layer(step, number, "conv_rows_s8", fields, *arrays, scratch_bytes=2 * run)
-    if op.groups == 1 and channels % BLOCK == 0:
-        run, offset = op.kernel[1] * channels, min(op.stride[1], op.kernel[1]) * channels
-        scratch = LANE_BYTES * op.kernel[0] * (run + offset)
-    else:
-        run = offset = up_to(BLOCK, math.prod(op.kernel) * channels)
-        scratch = LANE_BYTES * 2 * run + run
+        fields["run"] = str(up_to(VECTOR, math.prod(op.kernel) * channels))
+        return _layer(step, number, "conv_rows_s8", fields, *arrays)
+    run, offset = window_run(op, channels)
     block = Block(offset, next(step for step in STEPS if run % step == 0))
     fields["block"] = block.name
-    return _layer(step, number, "conv_s8", fields, *arrays, scratch_bytes=scratch, block=block)
+    return _layer(step, number, "conv_s8", fields, *arrays, block=block)
 
 
 def _depthwise_conv(network: IntegerNetwork, step: Step, op: DepthwiseConv, number: int) -> Layer:
@@ -291,8 +290,8 @@ def _dense(network: IntegerNetwork, step: Step, number: int, packing: Packing) -
     filters, arrays = _filters(network, step, number, 1, packing)
     fields = {"features": str(features), "units": str(units), "result": _result(step), **filters}
     if packing == "rows":
-        run = up_to(VECTOR, features)
-        return _layer(step, number, "dense_rows_s8", fields | {"run": str(run)}, *arrays, scratch_bytes=run)
+        fields["run"] = str(up_to(VECTOR, features))
+        return _layer(step, number, "dense_rows_s8", fields, *arrays)
     return _layer(step, number, "dense_s8", fields, *arrays)
 
 
@@ -314,7 +313,7 @@ def _mean(network: IntegerNetwork, step: Step, number: int) -> Layer:
         "pixels": str(pixels),
         "channels": str(shape[-1]),
         "offset": str(-source.zero_point * pixels),
-        "factor": _braces(*mean_factor(source, step.quantization, pixels)),
+        "factor": _braces(*average_multiplier(source.scale / step.quantization.scale, pixels)),
         "result": _result(step),
     }
     return _layer(step, number, "mean_s8", fields)
@@ -357,7 +356,36 @@ def _concat(network: IntegerNetwork, step: Step, number: int) -> Layer:
         structs.append(Struct("pw_concat_s8", f"layer_{number}_{index}", fields))
         calls.append(Call("pw_concat_s8", (f"&{structs[-1].name}",), (index,), start))
         start += shape[-1]
+    calls.insert(0, calls.pop(widest_input(network.input_shapes(step))))
     return Layer(step, number, "concat_s8", tuple(calls), tuple(structs))
+
+
+def _crop(step: Step, number: int, op: Crop, shape: Shape) -> Layer:
+    fields = {
+        "rows": str(op.size[0]),
+        "bytes": str(op.size[1] * shape[2]),
+        "input_pitch": str(shape[1] * shape[2]),
+        "output_pitch": str(op.size[1] * shape[2]),
+        "input_start": str((op.start[0] * shape[1] + op.start[1]) * shape[2]),
+        "output_start": "0",
+    }
+    return _layer(step, number, "copy_s8", fields)
+
+
+def _paste(step: Step, number: int, op: Paste, shape: Shape) -> Layer:
+    pitch = op.size[1] * shape[2]
+    fields = {
+        "rows": str(shape[0]),
+        "bytes": str(shape[1] * shape[2]),
+        "input_pitch": str(shape[1] * shape[2]),
+        "output_pitch": str(pitch),
+        "input_start": "0",
+        "output_start": str(op.start[0] * pitch + op.start[1] * shape[2]),
+    }
+    pasted = _layer(step, number, "copy_s8", fields)
+    numbers = str(op.size[0] * pitch)
+    begin = Call("pw_keep_s8", (numbers,), (1,)) if len(step.inputs) == 2 else Call("pw_clear_s8", (numbers,), ())
+    return replace(pasted, calls=(begin, *pasted.calls))
 
 
 def _prelu(network: IntegerNetwork, step: Step, number: int) -> Layer:
@@ -379,7 +407,7 @@ def _prelu(network: IntegerNetwork, step: Step, number: int) -> Layer:
 
 def _softmax(network: IntegerNetwork, step: Step, number: int) -> Layer:
     (shape,), (source,) = network.input_shapes(step), network.input_quantizations(step)
-    factor = softmax_factor(source)
+    factor = softmax_multiplier(source.scale)
     fields = {
         "rows": str(math.prod(shape[:-1])),
         "classes": str(shape[-1]),
@@ -387,15 +415,3 @@ def _softmax(network: IntegerNetwork, step: Step, number: int) -> Layer:
         "least_difference": str(-input_radius(5, factor[1])),
     }
     return _layer(step, number, "softmax_s8", fields)
-
-
-def mean_factor(source: Quantization, result: Quantization, count: int) -> tuple[int, int]:
-    """Multiplier and shift of an average: 1 / count goes into the multiplier, as `reference._mean` has it."""
-    multiplier, shift = quantize_multiplier(source.scale / result.scale)
-    extra = min(count.bit_length() - 1, 32, 31 + shift)
-    return (multiplier << extra) // count, shift - extra
-
-
-def softmax_factor(source: Quantization) -> tuple[int, int]:
-    """Multiplier and shift of the differences to the greatest number, as `reference._softmax` has them."""
-    return quantize_multiplier(min(source.scale * 2**26, 2**31 - 1.0))

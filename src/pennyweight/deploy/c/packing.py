@@ -6,30 +6,16 @@ In blocks, for cores that multiply a few numbers at once (`conv_s8`, `dense_s8`)
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 
 from pennyweight.net.integer.quantization import Int8
-
-Packing = Literal["blocks", "rows"]
-
-VECTOR = 16
-"""Rows are as long as a multiple of a vector of int8s."""
-
-BLOCK = 4
-"""Filters that go together, and numbers of a filter that go together."""
+from pennyweight.net.kernels import BLOCK, VECTOR, up_to
 
 _FILTER = [0, 1, 0, 1, 2, 3, 2, 3] * 2
 _NUMBER = [0, 0, 2, 2, 0, 0, 2, 2, 1, 1, 3, 3, 1, 1, 3, 3]
 """Of filters a … d and numbers 0 … 3 the order a0 b0 a2 b2, c0 d0 c2 d2, a1 b1 a3 b3, c1 d1 c3 d3: SXTB16 takes bytes
 0 and 2 of a word, so that one word gives two numbers of each of two filters (`pennyweight.h`)."""
-
-
-def up_to(unit: int, length: int) -> int:
-    """The next multiple of `unit`."""
-    return -(-length // unit) * unit
 
 
 def in_blocks(filters: Int8) -> npt.NDArray[np.uint32]:

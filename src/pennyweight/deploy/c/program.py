@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,15 +15,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pennyweight.core.errors import UsageError
 from pennyweight.core.version import VERSION
-from pennyweight.deploy.c.arena import Arena, Use, place
 from pennyweight.deploy.c.layers import Array, Layer, layer
-from pennyweight.deploy.c.leads import leads_bytes
-from pennyweight.deploy.c.packing import Packing
 from pennyweight.deploy.c.text import comment, identifier, string_literal
 from pennyweight.net.graph import INPUT
 from pennyweight.net.integer.network import IntegerNetwork
 from pennyweight.net.integer.quantization import LOW
-from pennyweight.net.ops import Flatten, Softmax, describe
+from pennyweight.net.kernels import Packing
+from pennyweight.net.memory import MemoryPlan, plan_memory
+from pennyweight.net.ops import Softmax, describe
 
 RUNTIME = Path(str(files("pennyweight.deploy"))) / "runtime"
 """Where the kernels lie, C files and headers."""
@@ -57,7 +56,8 @@ class Tensor:
 class Program:
     """C for a network: `facts` are what the templates show, `kernels` names C files of `RUNTIME`.
 
-    `tensors` are those that the layers make, in the order of execution, the input first; a flattened one is its source.
+    `tensors` are those that the layers make, in the order of execution, which is that of `plan`, the input first; a
+    flattened one is its source.
     """
 
     name: str
@@ -65,7 +65,12 @@ class Program:
     facts: dict[str, Any]
     kernels: tuple[str, ...]
     tensors: tuple[Tensor, ...]
-    arena: Arena
+    plan: MemoryPlan
+
+    @property
+    def arena_bytes(self) -> int:
+        """The RAM that it takes beside the stack."""
+        return self.plan.peak_bytes
 
     @property
     def files(self) -> dict[str, str]:
@@ -93,19 +98,47 @@ def program(
     count = network.shapes[network.output][-1]
     if classes and len(classes) != count:
         raise UsageError(f"{len(classes)} names for {count} classes")
-    found = (layer(network, step, number, packing) for number, step in enumerate(network.steps, start=1))
-    layers = [one for one in found if one is not None]
-    homes, buffers = _buffers(network)
-    arena, scratches = _place(network, layers, homes, buffers)
-    offsets = {tensor: arena.offsets[home] for tensor, home in homes.items()}
+    plan = plan_memory(network.graph, packing=packing)
+    numbers = {step.name: number for number, step in enumerate(network.steps, start=1)}
+    layers = _sharing(
+        layer(network, network.steps[numbers[name] - 1], numbers[name], packing) for name in plan.steps[1:]
+    )
+    offsets = plan.offsets_bytes
     tensors = [Tensor(INPUT, 0, offsets[INPUT], math.prod(network.input_shape))]
     tensors += [
         Tensor(one.step.name, one.number, offsets[one.step.name], math.prod(network.shapes[one.step.name]))
         for one in layers
     ]
     word = identifier(name)
-    facts = _facts(network, word, classes, layers, arena, offsets, scratches, packing)
-    return Program(word, network, facts, _kernels(layers), tuple(tensors), arena)
+    facts = _facts(network, word, classes, layers, plan, packing)
+    return Program(word, network, facts, _kernels(layers), tuple(tensors), plan)
+
+
+def _sharing(layers: Iterable[Layer]) -> list[Layer]:
+    """The layers, with the arrays and parameters of an earlier one where theirs are the same."""
+    arrays: dict[tuple[str, str, bytes, bytes], str] = {}
+    structs: dict[tuple[str, ...], str] = {}
+    found = []
+    for one in layers:
+        same: dict[str, str] = {}
+        own_arrays, own_structs = [], []
+        for array in one.arrays:
+            beside = b"" if array.beside is None else array.beside.tobytes()
+            key = array.c_type, array.form, array.values.tobytes(), beside
+            same[array.name] = arrays.setdefault(key, array.name)
+            if same[array.name] == array.name:
+                own_arrays.append(array)
+        for struct in one.structs:
+            fields = {field: same.get(value, value) for field, value in struct.fields.items()}
+            first = structs.setdefault((struct.c_type, *fields, *fields.values()), struct.name)
+            same[f"&{struct.name}"] = f"&{first}"
+            if first == struct.name:
+                own_structs.append(replace(struct, fields=fields))
+        calls = tuple(
+            replace(call, arguments=tuple(same.get(word, word) for word in call.arguments)) for call in one.calls
+        )
+        found.append(replace(one, arrays=tuple(own_arrays), structs=tuple(own_structs), calls=calls))
+    return found
 
 
 def _kernels(layers: Sequence[Layer]) -> tuple[str, ...]:
@@ -116,47 +149,17 @@ def _kernels(layers: Sequence[Layer]) -> tuple[str, ...]:
     return tuple(sorted(f"{kernel}.c" for kernel in used))
 
 
-def _buffers(network: IntegerNetwork) -> tuple[dict[str, int], list[int]]:
-    """The buffer of each tensor, and the bytes of each buffer: a flattened tensor lies where its source does."""
-    homes, buffers = {INPUT: 0}, [math.prod(network.input_shape)]
-    for step in network.steps:
-        if isinstance(step.op, Flatten):
-            homes[step.name] = homes[step.inputs[0]]
-        else:
-            homes[step.name] = len(buffers)
-            buffers.append(math.prod(network.shapes[step.name]))
-    return homes, buffers
-
-
-def _place(
-    network: IntegerNetwork, layers: Sequence[Layer], homes: dict[str, int], buffers: Sequence[int]
-) -> tuple[Arena, dict[str, int]]:
-    """The arena, and for each layer that needs a scratch the number of its buffer."""
-    sizes, scratches = list(buffers), {}
-    uses = [Use((), 0, ())]
-    for one in layers:
-        reads = tuple(homes[source] for source in one.step.inputs)
-        leads = leads_bytes(network, one.step)
-        if one.scratch_bytes:
-            scratches[one.step.name] = len(sizes)
-            reads, leads = (*reads, len(sizes)), (*leads, None)
-            sizes.append(one.scratch_bytes)
-        uses.append(Use(reads, homes[one.step.name], leads))
-    return place(sizes, uses, homes[network.output]), scratches
-
-
 def _facts(
     network: IntegerNetwork,
     name: str,
     classes: Sequence[str],
     layers: Sequence[Layer],
-    arena: Arena,
-    offsets: dict[str, int],
-    scratches: dict[str, int],
+    plan: MemoryPlan,
     packing: Packing,
 ) -> dict[str, Any]:
     """What the templates show."""
     height, width, channels = network.input_shape
+    offsets, scratches = plan.offsets_bytes, plan.scratch_offsets_bytes
     output = network.quantizations[network.output]
     pixels, pixel_tables = _pixels(network, offsets[INPUT])
     return {
@@ -175,7 +178,7 @@ def _facts(
         "classes": math.prod(network.shapes[network.output]),
         "class_names": [string_literal(text) for text in classes],
         "probabilities": isinstance(network.steps[-1].op, Softmax),
-        "arena_bytes": arena.size_bytes,
+        "arena_bytes": plan.peak_bytes,
         "output_scale": f"{output.scale:.9e}",
         "output_zero_point": output.zero_point,
         "output_offset": offsets[network.output],
@@ -184,7 +187,7 @@ def _facts(
         "inlined": sorted({one.kernel for one in layers} & INLINED),
         "layers": layers,
         "described": {step.name: describe(network.shapes[step.name]) for step in network.steps},
-        "calls": {one.step.name: _calls(one, offsets, arena, scratches) for one in layers},
+        "calls": {one.step.name: _calls(one, offsets, scratches) for one in layers},
         "offsets": offsets,
         "bytes": {step.name: math.prod(network.shapes[step.name]) for step in network.steps},
         "sources": [f"{name}.c", *_kernels(layers)],
@@ -203,13 +206,13 @@ def _pixels(network: IntegerNetwork, offset: int) -> tuple[str, list[Array]]:
     return f"pw_pixels_table_s8({array.name}, {tables.shape[1]}, {numbers}, AT({offset}))", [array]
 
 
-def _calls(one: Layer, offsets: dict[str, int], arena: Arena, scratches: dict[str, int]) -> list[str]:
+def _calls(one: Layer, offsets: dict[str, int], scratches: dict[str, int]) -> list[str]:
     calls = []
     for call in one.calls:
         places = [offsets[one.step.inputs[index]] for index in call.inputs]
         places.append(offsets[one.step.name] + call.output_offset)
         if one.step.name in scratches:
-            places.append(arena.offsets[scratches[one.step.name]])
+            places.append(scratches[one.step.name])
         calls.append(f"{call.kernel}({', '.join([*call.arguments, *(f'AT({at})' for at in places)])})")
     return calls
 

@@ -9,6 +9,7 @@ from pennyweight.core.errors import FirmwareError
 from pennyweight.core.text import visible
 from pennyweight.core.units import counted
 from pennyweight.deploy.emulate.emulation import Emulation, Mark
+from pennyweight.deploy.emulate.kinds import Kinds
 from pennyweight.deploy.emulate.stack import stack_region
 from pennyweight.deploy.toolchain.firmware import Firmware
 
@@ -41,6 +42,10 @@ class Machine(ABC):
     def instructions(self) -> int:
         """How many have run since reset."""
 
+    def kinds(self) -> Kinds | None:
+        """The same by kinds, where the engine tells them."""
+        return None
+
 
 class Calls:
     """The calls of one run: its input and output, its marks, and its exit code once it has ended."""
@@ -52,6 +57,7 @@ class Calls:
         self.marks: list[Mark] = []
         self.exit_code: int | None = None
         self.instructions = 0
+        self.kinds: Kinds | None = None
         self.addresses = {firmware.elf.labels[name]: name for name in NAMES if name in firmware.elf.labels}
 
     def serve(self, address: int, machine: Machine) -> None:
@@ -59,10 +65,10 @@ class Calls:
         name, memory = self.addresses[address], self._firmware.memory
         first = machine.argument(0)
         if name == "board_mark":
-            self.marks.append(Mark(first, machine.instructions()))
+            self.marks.append(Mark(first, machine.instructions(), machine.kinds()))
         elif name == "board_exit":
             self.exit_code = first - (first >> 31 << 32)
-            self.instructions = machine.instructions()
+            self.instructions, self.kinds = machine.instructions(), machine.kinds()
         else:
             length = machine.argument(1)
             regions = (memory.ram,) if name == "board_read" else (memory.ram, memory.flash)
@@ -100,4 +106,6 @@ class Calls:
         if self.exit_code is None:
             raise ValueError("the program still runs")
         marks, footprint = tuple(self.marks), self._firmware.footprint
-        return Emulation(engine, bytes(self.output), self.exit_code, self.instructions, marks, stack_bytes, footprint)
+        return Emulation(
+            engine, bytes(self.output), self.exit_code, self.instructions, marks, stack_bytes, footprint, self.kinds
+        )

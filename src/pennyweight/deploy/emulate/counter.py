@@ -6,22 +6,35 @@ Each block of instructions that unicorn translates is decoded once; a block alwa
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
+from pennyweight.deploy.emulate.kinds import Kinds
 from pennyweight.deploy.toolchain.firmware import Firmware
 from pennyweight.deploy.toolchain.host import build_library
 
-LONG_THUMB = (0xF800, 0xE800)
-"""Four bytes has an instruction whose first five bits are 0b11101 or more (ARMv7-M, A5.1): their mask, and this."""
-
-LONG_RISCV = (0x0003, 0x0003)
-"""Four bytes has one whose lowest two bits are 0b11 (RISC-V unprivileged specification, 1.5)."""
+MOST_BLOCKS = 1 << 16
+"""So many blocks are remembered: those of some 500 KiB of program."""
 
 _MISALIGNED = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_int32)
+
+
+_Count = ctypes.c_uint64 * len(fields(Kinds))
+
+
+class _Block(ctypes.Structure):
+    """`struct block` of hooks.c."""
+
+    _fields_: ClassVar = [
+        ("bytes", ctypes.c_uint32),
+        ("instructions", ctypes.c_uint32),
+        ("kinds", ctypes.c_uint32 * len(fields(Kinds))),
+    ]
+    kinds: Sequence[int]
 
 
 class Counter(ctypes.Structure):
@@ -31,16 +44,22 @@ class Counter(ctypes.Structure):
         ("instructions", ctypes.c_uint64),
         ("before", ctypes.c_uint64),
         ("limit", ctypes.c_uint64),
+        ("_kinds", _Count),
+        ("follows", ctypes.c_uint64),
         ("origin", ctypes.c_uint64),
         ("bytes", ctypes.c_uint64),
         ("code", ctypes.c_void_p),
         ("known", ctypes.c_void_p),
-        ("long_mask", ctypes.c_uint32),
-        ("long_from", ctypes.c_uint32),
+        ("blocks", ctypes.POINTER(_Block)),
+        ("running", ctypes.POINTER(_Block)),
+        ("block_count", ctypes.c_uint32),
+        ("most_blocks", ctypes.c_uint32),
+        ("is_arm", ctypes.c_uint32),
         ("stop", ctypes.c_void_p),
         ("misaligned", _MISALIGNED),
     ]
     before: int
+    _kinds: Sequence[int]
 
     def __init__(self, uc: Any, firmware: Firmware, limit: int) -> None:
         """Counts from now on, and stops `uc`, a unicorn.Uc, beyond `limit` instructions."""
@@ -48,25 +67,34 @@ class Counter(ctypes.Structure):
         from unicorn.unicorn_py3.unicorn import uclib
 
         flash = firmware.memory.flash
-        self._code = (ctypes.c_uint8 * (flash.length_bytes + 2))()
+        self._code = (ctypes.c_uint8 * (flash.length_bytes + 4))()
         for segment in firmware.elf.segments:
             ctypes.memmove(
                 ctypes.addressof(self._code) + segment.address - flash.origin, segment.content, len(segment.content)
             )
         self._known = (ctypes.c_uint32 * (flash.length_bytes // 2 + 1))()
+        self._blocks = (_Block * (MOST_BLOCKS + 1))()
         self.limit, self.origin, self.bytes = limit, flash.origin, flash.length_bytes
         self.code, self.known = ctypes.addressof(self._code), ctypes.addressof(self._known)
-        self.long_mask, self.long_from = LONG_THUMB if firmware.elf.is_arm else LONG_RISCV
+        self.blocks = self.running = ctypes.cast(self._blocks, ctypes.POINTER(_Block))
+        self.most_blocks, self.is_arm = MOST_BLOCKS, firmware.elf.is_arm
         self.stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value
         self._uc, self._uclib = uc, uclib
         self._hook(UC_HOOK_BLOCK, _library().count_block)
 
-    def watch_alignment(self, misaligned: Callable[[int, int], None]) -> None:
-        """Call `misaligned` with the address and the bytes of every access that is not aligned to its size."""
+    @property
+    def kinds(self) -> Kinds:
+        """What has run, by kinds, without the block that is about to."""
+        return Kinds(*self._kinds) - Kinds(*self.running.contents.kinds)
+
+    def watch_memory(self, misaligned: Callable[[int, int], None] | None) -> None:
+        """From now on count loads from flash, and call `misaligned`, where it is told, with the address and the bytes
+        of every access that is not aligned to its size."""
         from unicorn.unicorn_const import UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE
 
-        self.misaligned = _MISALIGNED(misaligned)
-        self._hook(UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, _library().check_access)
+        if misaligned is not None:
+            self.misaligned = _MISALIGNED(misaligned)
+        self._hook(UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, _library().watch_access)
 
     def _hook(self, kinds: int, function: Any) -> None:
         """As Uc.hook_add, which takes Python's functions only."""

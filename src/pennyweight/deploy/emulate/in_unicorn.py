@@ -15,6 +15,7 @@ from pennyweight.core.units import counted
 from pennyweight.deploy.emulate.calls import Calls, Machine
 from pennyweight.deploy.emulate.counter import Counter
 from pennyweight.deploy.emulate.emulation import Emulation
+from pennyweight.deploy.emulate.kinds import Kinds
 from pennyweight.deploy.emulate.stack import painted, stack_bytes, stack_region
 from pennyweight.deploy.toolchain.firmware import Firmware
 from pennyweight.deploy.toolchain.memory_map import Region
@@ -49,11 +50,13 @@ def run_in_unicorn(
     instruction_limit: int = INSTRUCTION_LIMIT,
     mark_names: Mapping[int, str] | None = None,
     check_alignment: bool = True,
+    count_flash_loads: bool = False,
 ) -> Emulation:
     """What the program does with `data` as its input, on the memory map that it was linked for.
 
     `check_alignment` says whether a misaligned access is an error on the cores of ALIGNED_ONLY, as it is on the real
-    ones; there it makes the emulation about twenty times slower, so many images want it for the first alone.
+    ones, and `count_flash_loads` whether `Kinds.flash_loads` is counted. Either makes the emulation about twenty times
+    slower, so many images want it for the first alone.
 
     Raises MissingExtraError without unicorn, UsageError for a core that it does not know, and FirmwareError where the
     program leaves its memory, comes to what is no instruction of its core, or runs longer than `instruction_limit`: it
@@ -63,8 +66,9 @@ def run_in_unicorn(
     if firmware.core not in CPU_MODELS:
         raise UsageError(f"unicorn does not know the core {firmware.core}", hint=f"it knows {', '.join(CPU_MODELS)}")
     board = _Board(unicorn, firmware, data, instruction_limit, mark_names or {})
-    if check_alignment and firmware.core in ALIGNED_ONLY:
-        board.watch_alignment()
+    is_aligned_only = check_alignment and firmware.core in ALIGNED_ONLY
+    if is_aligned_only or count_flash_loads:
+        board.watch_memory(is_aligned_only)
     return board.run()
 
 
@@ -108,9 +112,9 @@ class _Board(Machine):
             raise self._error(f"the program has not ended after {counted(self._limit, 'instruction')}")
         return self._calls.emulation("unicorn", stack_bytes(self.load(self._stack.origin, self._stack.length_bytes)))
 
-    def watch_alignment(self) -> None:
-        """From now on a misaligned access is an error."""
-        self._counter.watch_alignment(self._on_misaligned)
+    def watch_memory(self, is_aligned_only: bool) -> None:
+        """From now on count loads from flash; a misaligned access may be an error."""
+        self._counter.watch_memory(self._on_misaligned if is_aligned_only else None)
 
     def argument(self, at: int) -> int:
         return int(self._uc.reg_read(self._arguments[at]))
@@ -126,6 +130,9 @@ class _Board(Machine):
 
     def instructions(self) -> int:
         return self._counter.before
+
+    def kinds(self) -> Kinds:
+        return self._counter.kinds
 
     def _core(self) -> Any:
         """The core at rest; notes which of its registers are which."""

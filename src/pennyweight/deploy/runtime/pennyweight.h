@@ -129,11 +129,22 @@ struct pw_multiply_s8 {
 };
 void pw_multiply_s8(const struct pw_multiply_s8 *layer, const int8_t *first, const int8_t *second, int8_t *output);
 
-/* Copies `channels` numbers of each pixel to where `output_channels` lie a pixel. */
+/* Copies `channels` numbers of each pixel to where `output_channels` lie a pixel; the output may overlap the input if
+ * it begins behind. */
 struct pw_concat_s8 {
     int32_t pixels, channels, output_channels;
 };
 void pw_concat_s8(const struct pw_concat_s8 *layer, const int8_t *input, int8_t *output);
+
+/* Copies `rows` of so many bytes from one picture to another, or a part of it; starts and pitches are in bytes. */
+struct pw_copy_s8 {
+    int32_t rows, bytes, input_pitch, output_pitch, input_start, output_start;
+};
+void pw_copy_s8(const struct pw_copy_s8 *layer, const int8_t *input, int8_t *output);
+void pw_clear_s8(int32_t numbers, int8_t *output);
+
+/* Numbers stay where they are, or go to where the output begins, which may overlap the input if it begins before. */
+void pw_keep_s8(int32_t numbers, const int8_t *input, int8_t *output);
 
 /* `slopes` are one a channel, their zero point among them already. */
 struct pw_prelu_s8 {

@@ -14,10 +14,10 @@ from pennyweight.deploy.tflite.reading import Array, Made, Reading, without_batc
 from pennyweight.deploy.tflite.schema import Builtin, TensorType
 from pennyweight.net import ops
 from pennyweight.net.graph import INPUT
-from pennyweight.net.integer.network import Requantise, Weights
+from pennyweight.net.integer.network import Weights
 from pennyweight.net.integer.quantization import LOW
 from pennyweight.net.integer.tables import requantise_table, table, tflite_table
-from pennyweight.net.ops import Activation, Op
+from pennyweight.net.ops import Activation, Op, Requantise
 
 TABLE_MAX_OFF = 1
 """A table that was joined from two may be so far from the function that it is: it was rounded twice."""

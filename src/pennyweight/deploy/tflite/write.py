@@ -33,7 +33,7 @@ from pennyweight.deploy.tflite.schema import (
     TensorType,
 )
 from pennyweight.net.graph import INPUT
-from pennyweight.net.integer.network import IntegerNetwork, Requantise, Step, Weights
+from pennyweight.net.integer.network import IntegerNetwork, Step, Weights
 from pennyweight.net.integer.quantization import LOW, Quantization
 from pennyweight.net.integer.tables import clamp, requantise_table, tflite_table
 from pennyweight.net.ops import (
@@ -49,6 +49,7 @@ from pennyweight.net.ops import (
     Padding,
     Pool,
     PRelu,
+    Requantise,
     Shape,
     Softmax,
 )

@@ -49,6 +49,14 @@ class Footprint:
         return self.data_bytes + self.bss_bytes + self.stack_bytes
 
 
+class ExcessError(FirmwareError):
+    """A program that does not fit; `memories` says which are too small, "flash" or "RAM"."""
+
+    def __init__(self, message: str, hint: str, memories: tuple[str, ...]) -> None:
+        super().__init__(message, hint)
+        self.memories = memories
+
+
 @dataclass(frozen=True, slots=True)
 class Firmware:
     """A linked program: the ELF file as it is, and what was read from it."""
@@ -87,8 +95,8 @@ def build_firmware(
     """The program of these C files, which define `main` and may include board.h, linked with start, memcpy and memset.
 
     `stack_bytes` are set aside for the stack, rounded up to 16. Functions and variables that nothing uses are left out.
-    Raises MissingExtraError without ziglang, FirmwareError where the compiler refuses the C or where flash or RAM
-    are too small: it says which, and by how many bytes.
+    Raises MissingExtraError without ziglang, FirmwareError where the compiler refuses the C, ExcessError where flash or
+    RAM are too small: it says which, and by how many bytes.
     """
     target = find_target(core)
     stack_bytes = -(-stack_bytes // STACK_ALIGNMENT_BYTES) * STACK_ALIGNMENT_BYTES
@@ -138,24 +146,26 @@ def _footprint(elf: Elf) -> Footprint:
 
 
 def _raise_excess(needed: Footprint, memory: MemoryMap) -> None:
-    faults = [
-        f"{name} overflows by {counted(taken - region.length_bytes, 'byte')}: the program takes {taken:,} ({parts}) of "
-        f"{region.length_bytes:,}"
-        for name, taken, region, parts in (
-            (
-                "flash",
-                needed.flash_bytes,
-                memory.flash,
-                f"text {needed.text_bytes:,}, constants {needed.rodata_bytes:,}, initial values {needed.data_bytes:,}",
-            ),
-            (
-                "RAM",
-                needed.ram_bytes,
-                memory.ram,
-                f"variables {needed.data_bytes + needed.bss_bytes:,}, stack {needed.stack_bytes:,}",
-            ),
-        )
+    rows = (
+        (
+            "flash",
+            needed.flash_bytes,
+            memory.flash,
+            f"text {needed.text_bytes:,}, constants {needed.rodata_bytes:,}, initial values {needed.data_bytes:,}",
+        ),
+        (
+            "RAM",
+            needed.ram_bytes,
+            memory.ram,
+            f"variables {needed.data_bytes + needed.bss_bytes:,}, stack {needed.stack_bytes:,}",
+        ),
+    )
+    faults = {
+        name: f"{name} overflows by {counted(taken - region.length_bytes, 'byte')}: the program takes {taken:,} "
+        f"({parts}) of {region.length_bytes:,}"
+        for name, taken, region, parts in rows
         if taken > region.length_bytes
-    ]
+    }
     if faults:
-        raise FirmwareError("\n".join(faults), hint="choose a smaller network or a larger board: pennyweight boards")
+        hint = "choose a smaller network or a larger board: pennyweight boards"
+        raise ExcessError("\n".join(faults.values()), hint, tuple(faults))

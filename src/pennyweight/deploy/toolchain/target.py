@@ -49,5 +49,8 @@ def find_target(core: str) -> Target:
     if core not in CORES:
         raise unknown("core", core, CORES)
     if core not in TARGETS:
-        raise UsageError(f"no compiler for {CORES[core].name} comes with ziglang", hint=f"known: {', '.join(TARGETS)}")
+        raise UsageError(
+            f"no compiler for {CORES[core].name} comes with ziglang",
+            hint=f"take a board (pennyweight boards) with one of {', '.join(TARGETS)}",
+        )
     return TARGETS[core]

@@ -40,6 +40,19 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     return (multiplier, shift) if shift >= -31 else (0, 0)
 
 
+def average_multiplier(real: float, count: int) -> tuple[int, int]:
+    """`(multiplier, shift)` of an average of `count` numbers times a real number: 1 / count goes into the multiplier
+    (QuantizedMeanOrSum of TFLite, `reference/reduce.h`)."""
+    multiplier, shift = quantize_multiplier(real)
+    extra = min(count.bit_length() - 1, 32, 31 + shift)
+    return (multiplier << extra) // count, shift - extra
+
+
+def softmax_multiplier(scale: float) -> tuple[int, int]:
+    """`(multiplier, shift)` that bring int8s of a scale to 26 fractional bits (TFLite, `reference/softmax.h`)."""
+    return quantize_multiplier(min(scale * 2**26, MAX))
+
+
 def multiply_by_quantized_multiplier(
     values: npt.NDArray[np.integer], multiplier: npt.ArrayLike, shift: npt.ArrayLike
 ) -> Integers:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from pennyweight.net.ops import (
     BatchNorm,
     Concat,
     Conv,
+    Crop,
     Dense,
     DepthwiseConv,
     Dropout,
@@ -35,8 +36,10 @@ from pennyweight.net.ops import (
     Multiply,
     Op,
     Pair,
+    Paste,
     Pool,
     PRelu,
+    Requantise,
     Shape,
     Softmax,
     describe,
@@ -44,17 +47,6 @@ from pennyweight.net.ops import (
 
 SOFTMAX_MAX_CLASSES = 4095
 """TFLite adds exponentials up in an int32 with 12 integer bits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Requantise(Op):
-    """The same real numbers in another quantization."""
-
-    name: ClassVar[str] = "requantise"
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        (shape,) = inputs
-        return shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -269,7 +261,7 @@ def _faults(network: IntegerNetwork, step: Step) -> Iterator[str]:
         yield "a table has 256 entries, and the clamp in them"
     yield from _weight_faults(step, shapes[0], sources[0])
     match op:
-        case Pool() | Flatten() | Concat() | GlobalPool(kind="max"):
+        case Pool() | Flatten() | Concat() | Crop() | Paste() | GlobalPool(kind="max"):
             if any(source != result for source in sources):
                 yield f"{op.name} keeps the quantization of what it reads"
         case Softmax():
@@ -294,7 +286,7 @@ def _faults(network: IntegerNetwork, step: Step) -> Iterator[str]:
         yield f"{op.name} has no clamp"
 
 
-_UNCLAMPED = (Activation, Requantise, Softmax, Flatten, Concat, GlobalPool, PRelu)
+_UNCLAMPED = (Activation, Requantise, Softmax, Flatten, Concat, Crop, Paste, GlobalPool, PRelu)
 
 
 def _weight_faults(step: Step, shape: Shape, source: Quantization) -> Iterator[str]:

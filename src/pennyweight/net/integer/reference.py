@@ -18,6 +18,7 @@ from pennyweight.core.errors import GraphError
 from pennyweight.net.graph import INPUT
 from pennyweight.net.integer.fixed_point import (
     Integers,
+    average_multiplier,
     doubling_high_multiply,
     exp_on_negative_values,
     input_radius,
@@ -25,6 +26,7 @@ from pennyweight.net.integer.fixed_point import (
     one_over_one_plus,
     quantize_multiplier,
     rounding_divide_by_power,
+    softmax_multiplier,
 )
 from pennyweight.net.integer.network import IntegerNetwork, Step, sum_range
 from pennyweight.net.integer.quantization import LOW, Int8
@@ -32,6 +34,7 @@ from pennyweight.net.ops import (
     Add,
     Concat,
     Conv,
+    Crop,
     Dense,
     DepthwiseConv,
     Flatten,
@@ -39,6 +42,7 @@ from pennyweight.net.ops import (
     Multiply,
     Padding,
     Pair,
+    Paste,
     Pool,
     PRelu,
     Softmax,
@@ -138,11 +142,22 @@ def compute(network: IntegerNetwork, step: Step, *inputs: Int8) -> Int8:
             return _softmax(network.input_quantizations(step)[0].scale, inputs[0])
         case Concat():
             return np.concatenate(inputs, -1)
+        case Crop(start, size):
+            return inputs[0][:, start[0] : start[0] + size[0], start[1] : start[1] + size[1]]
+        case Paste(start, size):
+            return _paste(start, size, *inputs)
         case Flatten():
             return inputs[0].reshape(len(inputs[0]), -1)
     assert step.table is not None
     looked_up: Int8 = step.table[inputs[0].astype(np.int16) - LOW]
     return looked_up
+
+
+def _paste(start: Pair, size: Pair, part: Int8, whole: Int8 | None = None) -> Int8:
+    count, height, width, channels = part.shape
+    result = np.zeros((count, *size, channels), np.int8) if whole is None else whole.copy()
+    result[:, start[0] : start[0] + height, start[1] : start[1] + width] = part
+    return result
 
 
 def _centred(tensor: Int8, zero_point: int) -> Integers:
@@ -227,13 +242,11 @@ def _reduced(combine: np.ufunc, padded: npt.NDArray[Any], op: Pool, counts: Pair
 
 
 def _mean(network: IntegerNetwork, step: Step, tensor: Int8) -> Int8:
-    """MEAN: 1 / count goes into the multiplier (QuantizedMeanOrSum of `reference/reduce.h`)."""
+    """MEAN of TFLite."""
     (source,), count = network.input_quantizations(step), math.prod(tensor.shape[1:3])
-    multiplier, shift = quantize_multiplier(source.scale / step.quantization.scale)
-    extra = min(count.bit_length() - 1, 32, 31 + shift)
-    multiplier, shift = (multiplier << extra) // count, shift - extra
+    factor = average_multiplier(source.scale / step.quantization.scale, count)
     sums = tensor.sum((1, 2), np.int64, keepdims=True) - source.zero_point * count
-    return _result(step, multiply_by_quantized_multiplier(sums, multiplier, shift))
+    return _result(step, multiply_by_quantized_multiplier(sums, *factor))
 
 
 def _add(network: IntegerNetwork, step: Step, *inputs: Int8) -> Int8:
@@ -267,7 +280,7 @@ def _prelu(network: IntegerNetwork, step: Step, tensor: Int8) -> Int8:
 
 def _softmax(scale: float, tensor: Int8) -> Int8:
     """SOFTMAX along the last axis, of differences to the greatest in 26 fractional bits (`reference/softmax.h`)."""
-    multiplier, shift = quantize_multiplier(min(scale * 2**26, 2**31 - 1.0))
+    multiplier, shift = softmax_multiplier(scale)
     values = tensor.astype(np.int64)
     differences = values - values.max(-1, keepdims=True)
     counted = differences >= -input_radius(5, shift)

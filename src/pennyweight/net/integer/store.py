@@ -12,7 +12,7 @@ from safetensors.numpy import load, save
 
 from pennyweight.core.errors import GraphError
 from pennyweight.net import ops
-from pennyweight.net.integer.network import IntegerNetwork, Requantise, Step, Weights
+from pennyweight.net.integer.network import IntegerNetwork, Step, Weights
 from pennyweight.net.integer.quantization import Quantization
 
 FORMAT = "pennyweight.integer_network"
@@ -86,7 +86,7 @@ def _step_facts(step: Step) -> dict[str, Any]:
 
 def _step(facts: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Step:
     """The step of these facts; its arrays are taken out of `arrays`."""
-    name, op = str(facts["name"]), facts["op"]
+    name = str(facts["name"])
     weights = None
     if "weights_zero_point" in facts:
         weights = Weights(
@@ -98,7 +98,7 @@ def _step(facts: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Step:
     least, greatest = map(int, facts["clamp"])
     return Step(
         name,
-        Requantise() if op == ops.to_json(Requantise()) else ops.from_json(op),
+        ops.from_json(facts["op"]),
         tuple(map(str, facts["inputs"])),
         _quantization(facts["quantization"]),
         (least, greatest),

@@ -19,7 +19,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from pennyweight.plan.candidates import Candidates
-from pennyweight.plan.domain import Value
+from pennyweight.plan.domain import Domain, Range, Value
 from pennyweight.plan.samplers.base import Sampler
 from pennyweight.plan.samplers.distributions import every_distribution
 from pennyweight.plan.space import Point, Space
@@ -63,7 +63,9 @@ class OfOptuna(Sampler):
         space = candidates.space
         if len(rejected) >= REFUSALS:
             return space.near(rng.choice(rejected[:REFUSALS]), rng) if rng.random() < 0.5 else space.draw(rng)
-        return self.answer(space, self._all_shown(space, trade, trials, rejected), 1 + len(trade), rng)
+        said = self.answer(space, self._all_shown(space, trade, trials, rejected), 1 + len(trade), rng)
+        known = space.domains(said.family)
+        return Point(said.family, tuple((name, _rounded(known[name], value)) for name, value in said.values))
 
     def _all_shown(
         self, space: Space, trade: Sequence[str], trials: Sequence[Trial], rejected: Sequence[Point]
@@ -101,6 +103,10 @@ class OfOptuna(Sampler):
             datetime_start=None,
             datetime_complete=None,
         )
+
+
+def _rounded(domain: Domain, value: Value) -> Value:
+    return domain.rounded(value) if isinstance(domain, Range) and isinstance(value, float) else value
 
 
 def ask(

@@ -18,6 +18,7 @@ from pennyweight.core.errors import GraphError
 from pennyweight.net.graph import INPUT, Graph, Layer
 from pennyweight.net.integer.network import SOFTMAX_MAX_CLASSES
 from pennyweight.net.ops import (
+    OF_FIRMWARE,
     OPS,
     Activation,
     Add,
@@ -152,7 +153,7 @@ class _Folding:
     def _fault(self, layer: Layer) -> str:
         """Why a layer cannot run on integers; nothing where it can."""
         (shape, *_), op = self.graph.input_shapes(layer), layer.op
-        if type(op) not in OPS.values():
+        if type(op) not in OPS.values() or isinstance(op, OF_FIRMWARE):
             return f"{layer.name} ({op.name})"
         if isinstance(op, Softmax) and shape[-1] > SOFTMAX_MAX_CLASSES:
             return f"{layer.name} (softmax of {shape[-1]:,} numbers, at most {SOFTMAX_MAX_CLASSES:,})"

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pennyweight.net.graph import INPUT
-from pennyweight.net.integer.network import IntegerNetwork, Requantise, Step, Weights
+from pennyweight.net.integer.network import IntegerNetwork, Step, Weights
 from pennyweight.net.integer.quantization import HIGH, LOW, Int8, Quantization, round_away
 from pennyweight.net.integer.tables import SIGMOID_OUTPUT, TANH_OUTPUT, clamp, requantise_table, table
 from pennyweight.net.ops import (
@@ -24,6 +24,7 @@ from pennyweight.net.ops import (
     Op,
     Pool,
     PRelu,
+    Requantise,
     Softmax,
 )
 from pennyweight.shrink.quantize.fold import FloatNetwork, FloatStep, Linear

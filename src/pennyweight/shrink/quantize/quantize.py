@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
-from pennyweight.core.errors import DataError, RunError, UsageError, unknown
+from pennyweight.core.errors import DataError, RunError, unknown
 from pennyweight.core.run import SETTINGS, Run
 from pennyweight.core.shown import Shown
-from pennyweight.core.text import visible
 from pennyweight.core.units import counted
 from pennyweight.data.images import LabelledImages, Part
 from pennyweight.fit.accuracy import Accuracy
@@ -25,31 +21,26 @@ from pennyweight.fit.loop import Progress
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.recipe import Recipe
 from pennyweight.fit.train import images_of, recipe_of
-from pennyweight.net.graph import INPUT
-from pennyweight.net.integer.network import IntegerNetwork
-from pennyweight.net.integer.reference import quantise_input
-from pennyweight.net.integer.reference import run as run_integers
-from pennyweight.shrink.quantize.adaptive import adaptively_rounded
-from pennyweight.shrink.quantize.bias import bias_corrected
-from pennyweight.shrink.quantize.execute import Executor
+from pennyweight.shrink.quantize.calibrated import (
+    IMAGES,
+    LOSS_IMAGES,
+    Made,
+    Pair,
+    Rounding,
+    calibrated,
+    calibration_notes,
+    check_ways,
+    clipping_notes,
+    drawn,
+)
 from pennyweight.shrink.quantize.fine_tune import fine_tuned
-from pennyweight.shrink.quantize.fold import FloatNetwork, fold
-from pennyweight.shrink.quantize.integers import Scales, input_range, integer_network, tensor_quantizations
+from pennyweight.shrink.quantize.fold import fold
+from pennyweight.shrink.quantize.integers import Scales
 from pennyweight.shrink.quantize.kept import FOLDER, keep
 from pennyweight.shrink.quantize.loss import StepLoss, step_losses
-from pennyweight.shrink.quantize.ranges import Calibration, ranges
-
-Rounding = Literal["nearest", "adaptive"]
+from pennyweight.shrink.quantize.ranges import Calibration
 
 PARTS = ("validation", "test", "train")
-
-IMAGES = 1024
-"""Training images that ranges are seen on unless told."""
-
-DRAW_SEED = 20_177
-
-LOSS_IMAGES = 256
-"""Images on which the loss of each step alone is measured."""
 
 DROP_POINTS = 0.3
 """A larger drop of accuracy, in percentage points, is followed by fine-tuning unless told."""
@@ -57,17 +48,15 @@ DROP_POINTS = 0.3
 EPOCHS = 2
 """How long a fine-tuning takes."""
 
-CLIPPED_MAX, NOISE_MIN_DB = 0.01, 20
-"""A step of whose numbers more are clipped, and which disturbs the answers more than that, is told of."""
-
 
 @dataclass(frozen=True, slots=True)
 class Quantized(Shown):
-    """A run's network in float and on integers, asked the same images of `part`.
+    """A network in float and on integers, asked the same images of `part`.
 
     Of these, `only_float_right` and `only_int8_right` were answered rightly by one of the two, `same_answers` alike by
     both. `steps` begin with what costs most. `fine_tuned_epochs` is 0 where the drop was small, `opened` counts the
-    looks at the test part. `kept` is the folder in the run's that holds the network and all this.
+    looks at the test part. `run` is the run's folder, and `kept` the one in it that holds the network and all this;
+    of a .tflite file they are the file, and the one that was made of it.
     """
 
     run: Path
@@ -88,6 +77,20 @@ class Quantized(Shown):
     opened: int
     notes: tuple[str, ...]
     kept: Path
+
+    @staticmethod
+    def of(pair: Pair, made: Made, steps: tuple[StepLoss, ...], **facts: Any) -> Quantized:
+        """What the answers of a pair say, with all other `facts`."""
+        return Quantized(
+            float_accuracy=Accuracy(int(pair.float_right.sum()), len(pair.float_right)),
+            int8_accuracy=Accuracy(int(pair.int8_right.sum()), len(pair.int8_right)),
+            only_float_right=int((pair.float_right & ~pair.int8_right).sum()),
+            only_int8_right=int((pair.int8_right & ~pair.float_right).sum()),
+            same_answers=pair.same_answers,
+            steps=steps,
+            weight_bytes=made.integers.weight_bytes,
+            **facts,
+        )
 
     @property
     def drop_points(self) -> float:
@@ -164,12 +167,7 @@ def quantize(
     """
     if part not in PARTS:
         raise unknown("part", part, PARTS)
-    if calibration not in get_args(Calibration):
-        raise unknown("calibration", calibration, get_args(Calibration))
-    if rounding not in get_args(Rounding):
-        raise unknown("rounding", rounding, get_args(Rounding))
-    if calibration_images < 1:
-        raise UsageError(f"{calibration_images} calibration images; at least 1 is needed")
+    check_ways(calibration, calibration_images, rounding)
     folder = Run.open(run)
     trained = TrainedNetwork.of(folder, choose_device(device))
     tensors = {name: tensor.cpu().numpy() for name, tensor in trained.module.state_dict().items()}
@@ -184,16 +182,16 @@ def quantize(
     train, validation = images.split(recipe.validation)
     if part == "validation" and not len(validation):
         raise DataError(f"{folder.folder}: no images were held out for validation", hint="take --part train or test")
-    seen = _drawn(train, calibration_images)
-    notes = _calibration_notes(seen, images.class_names)
+    seen = drawn(train, calibration_images)
+    notes = calibration_notes(seen, images.class_names)
 
-    made = _calibrated(network, trained, seen, calibration, rounding)
+    made = calibrated(network, trained, seen, calibration, rounding)
     judge = validation if len(validation) else seen
-    before = _Pair.of(trained, made.integers, judge)
+    before = Pair.of(trained, made.integers, judge)
     epochs = 0
     if 100 * before.drop > drop_points:
         tuned = _fine_tuned(made, trained, train, validation, recipe, on_progress)
-        after = _Pair.of(trained, tuned.integers, judge)
+        after = Pair.of(trained, tuned.integers, judge)
         told = f"int8 lost {100 * before.drop:.2f} points; after {counted(EPOCHS, 'epoch')} of fine-tuning it loses "
         told += f"{100 * after.drop:.2f}"
         if after.drop < before.drop:
@@ -204,25 +202,21 @@ def quantize(
     opened = folder.count_opening() if part == "test" else len(folder.openings())
     pair = before
     if part != "validation":
-        pair = _Pair.of(trained, made.integers, images.open_test() if part == "test" else train)
+        pair = Pair.of(trained, made.integers, images.open_test() if part == "test" else train)
     losses = step_losses(made.executor, made.scales, judge.images[:LOSS_IMAGES], trained.normalisation)
-    notes += _clipping_notes(losses)
-    found = Quantized(
+    notes += clipping_notes(losses)
+    found = Quantized.of(
+        pair,
+        made,
+        losses,
         run=folder.folder,
         network=trained.graph.text,
         source=images.name,
         part=part,
-        float_accuracy=Accuracy(int(pair.float_right.sum()), len(pair.float_right)),
-        int8_accuracy=Accuracy(int(pair.int8_right.sum()), len(pair.int8_right)),
-        only_float_right=int((pair.float_right & ~pair.int8_right).sum()),
-        only_int8_right=int((pair.int8_right & ~pair.float_right).sum()),
-        same_answers=pair.same_answers,
-        steps=losses,
         calibration=calibration,
         calibration_images=len(seen),
         rounding=rounding,
         fine_tuned_epochs=epochs,
-        weight_bytes=made.integers.weight_bytes,
         opened=opened,
         notes=tuple(notes),
         kept=folder.folder / FOLDER,
@@ -234,43 +228,14 @@ def quantize(
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class _Made:
-    """An IntegerNetwork, and what it was made of."""
-
-    executor: Executor
-    scales: Scales
-    integers: IntegerNetwork
-
-    @staticmethod
-    def of(network: FloatNetwork, scales: Scales, trained: TrainedNetwork) -> _Made:
-        """The network on integers."""
-        integers = integer_network(network, scales, trained.normalisation.mean, trained.normalisation.std)
-        return _Made(Executor(network, trained.device), scales, integers)
-
-
-def _calibrated(
-    network: FloatNetwork, trained: TrainedNetwork, seen: Part, calibration: Calibration, rounding: Rounding
-) -> _Made:
-    """The network on integers that cover what was seen, its weights or its biases made up for their rounding."""
-    executor, normalisation = Executor(network, trained.device), trained.normalisation
-    found = ranges(executor, seen.images, normalisation, calibration)
-    found[INPUT] = input_range(normalisation.mean, normalisation.std)
-    scales = Scales.of(network, tensor_quantizations(network, found))
-    if rounding == "adaptive":
-        return _Made.of(adaptively_rounded(executor, scales, seen.images, normalisation), scales, trained)
-    corrected = bias_corrected(executor, scales, seen.images, normalisation)
-    return _Made.of(corrected, Scales.of(corrected, scales.tensors), trained)
-
-
 def _fine_tuned(
-    made: _Made,
+    made: Made,
     trained: TrainedNetwork,
     train: Part,
     validation: Part,
     recipe: Recipe,
     on_progress: Callable[[Progress], None] | None,
-) -> _Made:
+) -> Made:
     normalisation, teacher = trained.normalisation, trained.logits(train.images)
     learnt = fine_tuned(
         made.executor,
@@ -284,58 +249,4 @@ def _fine_tuned(
         EPOCHS,
         on_progress,
     )
-    return _Made.of(learnt, Scales.of(learnt, made.scales.tensors), trained)
-
-
-@dataclass(frozen=True, eq=False)
-class _Pair:
-    """Which images float and int8 answered rightly, and how many they answered alike."""
-
-    float_right: npt.NDArray[np.bool_]
-    int8_right: npt.NDArray[np.bool_]
-    same_answers: int
-
-    @staticmethod
-    def of(trained: TrainedNetwork, integers: IntegerNetwork, part: Part) -> _Pair:
-        """The answers to the images of a part."""
-        exact = trained.logits(part.images).numpy().argmax(1)
-        rough = run_integers(integers, quantise_input(integers, part.images)).argmax(1)
-        return _Pair(exact == part.labels, rough == part.labels, int((exact == rough).sum()))
-
-    @property
-    def drop(self) -> float:
-        """The share of accuracy that int8 costs."""
-        return float(self.float_right.mean() - self.int8_right.mean())
-
-
-def _drawn(part: Part, count: int) -> Part:
-    """So many of the images, the same in every call."""
-    order = np.random.default_rng(DRAW_SEED).permutation(len(part))
-    return part.take(np.sort(order[:count]))
-
-
-def _calibration_notes(seen: Part, class_names: Sequence[str]) -> list[str]:
-    """What a reader must know of the calibration images. Raises DataError where they say nothing."""
-    flat = seen.images.reshape(len(seen), -1)
-    if (flat == flat[:, :1]).all():
-        raise DataError(
-            f"each of the {len(seen):,} calibration images is of one colour: no range can be seen on them",
-            hint="take more with --images, or look at the images: pennyweight data SOURCE",
-        )
-    classes = np.unique(seen.labels)
-    if len(classes) == 1:
-        name = visible(class_names[classes[0]])
-        return [f"all calibration images are of one class, {name}; others may be clipped: take more with --images"]
-    return []
-
-
-def _clipping_notes(losses: Sequence[StepLoss]) -> list[str]:
-    """The tensors that leave their ranges more often than they should."""
-    clipped = [
-        f"{loss.name} ({100 * loss.clipped:.1f} %)"
-        for loss in losses
-        if loss.clipped > CLIPPED_MAX and loss.signal_to_noise_db < NOISE_MIN_DB
-    ]
-    if not clipped:
-        return []
-    return [f"numbers outside of the calibrated range are clipped in {', '.join(clipped)}: try --calibration min-max"]
+    return Made.of(learnt, Scales.of(learnt, made.scales.tensors), trained)

@@ -1,0 +1,1 @@
+"""A network as the files that others build and run."""
