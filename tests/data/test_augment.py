@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, Tensor
@@ -94,6 +96,23 @@ def test_a_turn_is_stiff_on_wide_and_on_square_images(height: int, width: int) -
     disc = (distance < 8).float().expand(16, 1, height, width)
     out = augment.warped(disc, 180.0, 1.0, drawn(3))
     assert (out - disc).abs().mean() < 0.02
+
+
+@given(st.floats(0, 180), st.floats(0.3, 1), st.integers(2, 40), st.integers(2, 40), SEEDS)
+def test_a_warped_image_is_what_torch_makes_of_the_same_turn_and_crop(
+    degrees: float, crop: float, height: int, width: int, seed: int
+) -> None:
+    images = floats(2, 1, height, width, seed)
+    draws = torch.rand((4, 2), generator=drawn(seed))
+    angle = (2 * draws[0] - 1) * math.radians(degrees)
+    side = (crop + (1 - crop) * draws[1]).sqrt()
+    cosine, sine = side * angle.cos(), side * angle.sin()
+    along, down = ((1 - side) * (2 * draws[axis] - 1) for axis in (2, 3))
+    first = torch.stack([cosine, -sine * height / width, along], 1)
+    second = torch.stack([sine * width / height, cosine, down], 1)
+    grid = F.affine_grid(torch.stack([first, second], 1), [2, 1, height, width], align_corners=False)
+    told = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    assert torch.allclose(augment.warped(images, degrees, crop, drawn(seed)), told, atol=0.05)
 
 
 def test_a_crop_keeps_its_share_of_the_area() -> None:

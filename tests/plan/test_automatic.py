@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pennyweight.core.budget import Budget
 from pennyweight.data.source import open_source
-from pennyweight.plan.automatic import MINUTES_LEAST, MINUTES_MOST, ladder_for, large, minutes_for
+from pennyweight.plan.automatic import MINUTES_LEAST, MINUTES_MOST, cheapest_and_large, ladder_for, minutes_for
 from pennyweight.plan.candidates import Candidates
 from pennyweight.plan.clock import Clock
 from pennyweight.plan.pace import Pace
@@ -15,8 +15,9 @@ from pennyweight.plan.schedule import FULL_SHARE, Ladder
 from pennyweight.plan.space import Space
 
 DIGITS = open_source("digits")
-POOL = Candidates(Space.named("default"), DIGITS.input_shape, DIGITS.classes, Budget(flash_bytes=20_000)).pool
-EPOCHS = large(POOL).recipe(DIGITS).epochs
+CANDIDATES = Candidates(Space.named("default"), DIGITS.input_shape, DIGITS.classes, Budget(flash_bytes=20_000))
+_, LARGE = cheapest_and_large(CANDIDATES, DIGITS)
+EPOCHS = LARGE.recipe(DIGITS).epochs
 
 
 def paced(seconds: float) -> Pace:
@@ -30,7 +31,7 @@ def paced(seconds: float) -> Pace:
 def test_a_large_network_can_be_fully_trained_in_the_minutes_that_are_chosen_unless_that_takes_too_long(
     epoch_s: float,
 ) -> None:
-    minutes = minutes_for(POOL, DIGITS, paced(epoch_s))
+    minutes = minutes_for(LARGE, DIGITS, paced(epoch_s))
     assert MINUTES_LEAST <= minutes <= MINUTES_MOST
     assert minutes == round(minutes)
     if minutes < MINUTES_MOST:
@@ -40,5 +41,5 @@ def test_a_large_network_can_be_fully_trained_in_the_minutes_that_are_chosen_unl
 
 
 def test_where_nothing_could_be_measured_the_least_is_chosen() -> None:
-    assert minutes_for(POOL, DIGITS, Pace()) == MINUTES_LEAST
-    assert ladder_for(POOL, DIGITS, Pace(), Clock()) == Ladder.of(3)
+    assert minutes_for(LARGE, DIGITS, Pace()) == MINUTES_LEAST
+    assert ladder_for(LARGE, DIGITS, Pace(), Clock()) == Ladder.of(3)

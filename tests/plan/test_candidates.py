@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from random import Random
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pennyweight.core.board import find_board
 from pennyweight.core.budget import Budget
+from pennyweight.data.source import open_source
+from pennyweight.fit.defaults import default_recipe
 from pennyweight.net.cost import cost
 from pennyweight.net.zoo import build_network
 from pennyweight.plan.candidates import Candidate, Candidates
@@ -125,3 +130,49 @@ def candidates_of(network: str) -> Candidate:
     found = Candidates(Space.named("default"), (32, 32, 3), 10, Budget()).priced(point)
     assert found is not None
     return found
+
+
+GRID = Space.from_toml(
+    '[networks.mlp]\nhidden = ["8", "16"]\nactivation = ["tanh", "relu"]\ndropout = [0.2, 0.0]\n'
+    '[recipe]\noptimizer = ["sgd", "adam"]\nepochs = [5, 1000]\nlearning_rate = [0.3, 0.001]\nbatch = [16, 4096]'
+)
+
+
+@given(st.integers(0, 10_000))
+def test_the_usual_form_of_a_network_costs_the_same_is_in_the_space_and_is_as_trained_where_nothing_is_searched(
+    seed: int,
+) -> None:
+    digits = open_source("digits")
+    some = Candidates(GRID, digits.input_shape, digits.classes, Budget())
+    drawn = some.priced(GRID.draw(Random(seed)))
+    assert drawn
+    usual = some.usual(drawn, digits)
+    assert GRID.holds(usual.point)
+    assert (usual.cost.parameters, usual.cost.macs) == (drawn.cost.parameters, drawn.cost.macs)
+    hidden = dict(drawn.point.values)["mlp.hidden"]
+    assert usual.graph.text == build_network(f"mlp:hidden={hidden}", digits.input_shape, digits.classes).text
+    assert usual.point.recipe == {"optimizer": "adam", "epochs": 5, "learning_rate": 0.001, "batch": 16}
+
+
+def test_a_point_with_another_optimizer_has_that_ones_learning_rate_unless_the_space_tells_one() -> None:
+    digits = open_source("digits")
+    graph = build_network("mlp:hidden=8", digits.input_shape, digits.classes)
+    usual = default_recipe(graph, digits)
+    for values, rate in (
+        ((("recipe.optimizer", "adam"),), 0.002),
+        ((("recipe.optimizer", "adam"), ("recipe.learning_rate", 0.5)), 0.5),
+        ((("recipe.optimizer", usual.optimizer),), usual.peak_learning_rate),
+    ):
+        candidate = Candidate(Point("mlp", (("mlp.hidden", "8"), *values)), graph, cost(graph), 1.0)
+        assert candidate.recipe(digits).peak_learning_rate == rate
+
+
+def test_the_usual_form_of_a_network_keeps_the_budget() -> None:
+    digits = open_source("digits")
+    space = Space.from_toml('[networks.mlp]\nhidden = ["8"]\nactivation = ["relu", "tanh"]')
+    for activation in ("relu", "tanh"):
+        point = Point("mlp", (("mlp.hidden", "8"), ("mlp.activation", activation)))
+        priced = Candidates(space, digits.input_shape, digits.classes, Budget()).priced(point)
+        assert priced
+        some = Candidates(space, digits.input_shape, digits.classes, Budget(flash_bytes=priced.cost.flash_bytes))
+        assert some.fitting(some.usual(priced, digits).point)

@@ -103,3 +103,12 @@ def test_from_the_end_of_a_range_one_comes_away() -> None:
 def test_a_range_of_whole_numbers_holds_nothing_else(value: bool | str | float) -> None:
     assert not Range(1, 8, whole=True).holds(value)
     assert Range(1, 8, whole=True).holds(4)
+
+
+@given(RANGES | CHOICES, st.floats(-1e6, 1e6))
+def test_the_nearest_value_of_a_domain_is_in_it_and_none_is_nearer(domain: Domain, value: float) -> None:
+    found = domain.nearest(value)
+    assert domain.holds(found)
+    assert domain.nearest(found) == found
+    if not isinstance(found, str):
+        assert all(abs(found - value) <= abs(end - value) for end in domain.ends if not isinstance(end, str))

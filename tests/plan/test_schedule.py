@@ -78,6 +78,14 @@ def test_more_time_never_makes_a_higher_ladder() -> None:
     assert heights == sorted(heights, reverse=True)
 
 
+@given(st.integers(1, 5), st.integers(1, 200), st.integers(1, 400))
+def test_a_training_stands_on_the_highest_rung_whose_epochs_it_has(rungs: int, full: int, epochs: int) -> None:
+    ladder = Ladder.of(rungs)
+    rung = ladder.rung(epochs, full)
+    assert rung == 0 or ladder.epochs(rung, full) <= epochs
+    assert rung == ladder.top or ladder.epochs(rung + 1, full) > epochs
+
+
 def test_a_search_begins_with_a_new_network_on_the_lowest_rung() -> None:
     assert schedule().next([], screening=True, seconds_left=60) == Training("screening", 0)
 

@@ -58,17 +58,26 @@ def warped(images: Tensor, degrees: float, crop: float, generator: Generator) ->
     angle = (2 * draws[0] - 1) * math.radians(degrees)
     side = (crop + (1 - crop) * draws[1]).sqrt()
     spare = 1 - side
-    aspect = images.shape[3] / images.shape[2]
+    height, width = images.shape[2:]
     cosine, sine = side * angle.cos(), side * angle.sin()
-    matrix = torch.stack(
-        [
-            torch.stack([cosine, -sine / aspect, spare * (2 * draws[2] - 1)], dim=1),
-            torch.stack([sine * aspect, cosine, spare * (2 * draws[3] - 1)], dim=1),
-        ],
-        dim=1,
-    )
-    grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
+    row, column = (_centres(length).to(images.device) for length in (height, width))
+    grid = images.new_empty(count, height, width, 2)
+    # Rows and columns apart: F.affine_grid multiplies a small matrix for every pixel, which takes ten times as long.
+    across, down = (2 * draws[2] - 1) * spare, (2 * draws[3] - 1) * spare
+    _outer_sum(cosine, column, -sine * height / width, row, across, grid[..., 0])
+    _outer_sum(sine * width / height, column, cosine, row, down, grid[..., 1])
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _centres(length: int) -> Tensor:
+    """Where the pixels' centres lie between -1 and 1, as `grid_sample` has them without aligned corners."""
+    return (2 * torch.arange(length) + 1) / length - 1
+
+
+def _outer_sum(along: Tensor, column: Tensor, across: Tensor, row: Tensor, offset: Tensor, out: Tensor) -> None:
+    """For each image `along` times the column plus `across` times the row plus `offset`, at every pixel."""
+    columns = torch.addcmul(offset[:, None], along[:, None], column)
+    torch.add(columns[:, None, :], (across[:, None] * row)[:, :, None], out=out)
 
 
 def recolored(images: Tensor, strength: float, generator: Generator) -> Tensor:

@@ -25,15 +25,18 @@ LARGE = 3
 """A large candidate has more MACs than so many quarters of them."""
 
 
-def large(pool: Sequence[Candidate]) -> Candidate:
-    """The candidate by which times are planned: those that are large are tried early."""
-    return pool[LARGE * len(pool) // 4]
+def cheapest_and_large(candidates: Candidates, images: LabelledImages) -> tuple[Candidate, Candidate]:
+    """Two candidates, trained as usual; times are planned by the large one, for large ones are tried early."""
+    pool = candidates.pool
+    pair = pool[0], pool[LARGE * len(pool) // 4]
+    cheapest, large = (candidates.usual(each, images_at(images, each.input_shape)) for each in pair)
+    return cheapest, large
 
 
-def measured(pool: Sequence[Candidate], images: LabelledImages, device: str) -> Pace:
-    """How fast the cheapest of the candidates and a large one are trained here."""
+def measured(candidates: Sequence[Candidate], images: LabelledImages, device: str) -> Pace:
+    """How fast these are trained here."""
     pace = Pace()
-    for candidate in (pool[0], large(pool)):
+    for candidate in candidates:
         own = images_at(images, candidate.input_shape)
         recipe = candidate.recipe(own)
         part, _ = own.split(recipe.validation)
@@ -43,9 +46,9 @@ def measured(pool: Sequence[Candidate], images: LabelledImages, device: str) -> 
     return pace
 
 
-def minutes_for(pool: Sequence[Candidate], images: LabelledImages, pace: Pace) -> float:
+def minutes_for(large: Candidate, images: LabelledImages, pace: Pace) -> float:
     """Whole minutes in which a large network is fully trained within FULL_SHARE of them."""
-    seconds = _full_seconds(large(pool), images, pace)
+    seconds = _full_seconds(large, images, pace)
     if seconds is None:
         return MINUTES_LEAST
     return float(min(max(math.ceil(seconds / FULL_SHARE / 60), MINUTES_LEAST), MINUTES_MOST))
@@ -57,14 +60,13 @@ def shortest_minutes(pool: Sequence[Candidate], images: LabelledImages, pace: Pa
     return min((each for each in seconds if each is not None), default=0.0) / 60
 
 
-def ladder_for(pool: Sequence[Candidate], images: LabelledImages, pace: Pace, clock: Clock) -> Ladder:
-    """The ladder that the time asks for."""
-    candidate = large(pool)
-    seconds = _full_seconds(candidate, images, pace)
+def ladder_for(large: Candidate, images: LabelledImages, pace: Pace, clock: Clock) -> Ladder:
+    """The ladder that the time asks for, by a large network."""
+    seconds = _full_seconds(large, images, pace)
     if seconds is None:
         return Ladder.of(3)
-    own = images_at(images, candidate.input_shape)
-    recipe = candidate.recipe(own)
+    own = images_at(images, large.input_shape)
+    recipe = large.recipe(own)
     steps = recipe.epochs * len(own.split(recipe.validation)[0]) // recipe.batch
     return Ladder.within(clock.left_s(SCREENING_SHARE), min(seconds, FULL_SHARE * clock.seconds), steps)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from random import Random
 
@@ -13,14 +13,17 @@ from pennyweight.core.budget import Budget, nearest
 from pennyweight.core.errors import BudgetError, GraphError
 from pennyweight.data.images import LabelledImages
 from pennyweight.fit.defaults import default_recipe
-from pennyweight.fit.recipe import Recipe
+from pennyweight.fit.recipe import LEARNING_RATES, Recipe
 from pennyweight.net.cost import Cost, cost
 from pennyweight.net.graph import Graph
-from pennyweight.net.zoo import build_network
-from pennyweight.plan.space import Point, Space
+from pennyweight.net.zoo import build_network, families
+from pennyweight.plan.space import INPUT, RECIPE, Point, Space
 
 PROBES = 300
 """Points that are drawn and priced before a search begins, to see how many fit."""
+
+RELIABLE = ("muon", "adamw", "adam", "nadam", "rmsprop", "nesterov", "sgd", "adadelta")
+"""Optimisers, by how well they train a small network at their own learning rates: ours, a rough order."""
 
 MACS_PER_NUMBER = 100
 """Multiply-accumulates that take as long in training as one number of an activation that is made, read and kept."""
@@ -47,7 +50,10 @@ class Candidate:
 
     def recipe(self, images: LabelledImages) -> Recipe:
         """The recipe of a full training on `images`: the usual one, changed as the point says."""
-        return default_recipe(self.graph, images).with_changes(self.point.recipe)
+        usual, changes = default_recipe(self.graph, images), self.point.recipe
+        if changes.get("optimizer", usual.optimizer) != usual.optimizer:
+            changes = {"learning_rate": 0} | changes  # each optimiser has its own
+        return usual.with_changes(changes)
 
 
 @dataclass
@@ -87,6 +93,33 @@ class Candidates:
         """The candidate at `point`, where it keeps the budget."""
         found = self.priced(point)
         return None if found is None or self.budget.excesses(found.cost.to_figures()) else found
+
+    def usual(self, candidate: Candidate, images: LabelledImages) -> Candidate:
+        """A network that costs the same, all else as near to what it usually is as the space allows.
+
+        That is: its recipe near to the default one, and the dials at their defaults that change neither parameters nor
+        MACs.
+        """
+        family, values = candidate.point.family, dict(candidate.point.values)
+        domains, recipe = self.space.domains(family), default_recipe(candidate.graph, images)
+        if optimizers := domains.get(f"{RECIPE}.optimizer"):
+            optimizer = next(each for each in (recipe.optimizer, *RELIABLE) if optimizers.holds(each))
+            if optimizer != recipe.optimizer:
+                recipe = replace(recipe, optimizer=optimizer, learning_rate=LEARNING_RATES[optimizer])
+        dials = {f"{family}.{dial.name}": dial for dial in families()[family].dials}
+        found = candidate
+        for name, domain in domains.items():
+            if dial := dials.get(name):
+                default = dial.format(dial.default) if isinstance(dial.default, tuple) else dial.default
+                changed = values | {name: default if domain.holds(default) else values[name]}
+            elif name == INPUT:
+                continue
+            else:
+                changed = values | {name: domain.nearest(getattr(recipe, name.removeprefix(f"{RECIPE}.")))}
+            other = self._kept(Point(family, tuple(changed.items())))
+            if other and (other.cost.parameters, other.cost.macs) == (found.cost.parameters, found.cost.macs):
+                found, values = other, changed
+        return found
 
     @property
     def considered(self) -> int:

@@ -36,6 +36,7 @@ from pennyweight.plan.schedule import (
     Training,
     floors,
 )
+from pennyweight.plan.space import Point
 from pennyweight.plan.trial import COSTS, Trial, standing
 from pennyweight.plan.worker import Job, Outcome, Stop
 
@@ -83,6 +84,7 @@ class Coordinator:
     trials: dict[int, Trial] = field(default_factory=dict)
     cut: set[int] = field(default_factory=set)
     interrupted: bool = False
+    _recipes: dict[Point, Recipe] = field(default_factory=dict)
 
     def run(self, workers: int | None, engine: str, address: str | None, trials: Sequence[Trial]) -> list[Trial]:
         """Every trial, after the `trials` that a resumed search has; those that were cut off are still running."""
@@ -165,15 +167,17 @@ class Coordinator:
         )
 
     def _soon(self, seconds: float) -> Candidate | None:
-        """The largest network of the first family of the space of which one is fully trained in `seconds`.
+        """The largest network of the first family of the space of which one is fully trained in `seconds`, as usual.
 
         Where there is none it may be one of which EPOCHS_SHARE of a full training is.
         """
         for share in (1.0, EPOCHS_SHARE):
             for family in self.candidates.space.networks:
-                own = [each for each in self.candidates.pool if each.point.family == family]
-                if soon := [each for each in own if self._affordable(each, seconds / share)]:
-                    return soon[-1]
+                for each in reversed(self.candidates.pool):
+                    if each.point.family == family:
+                        usual = self.candidates.usual(each, self.shapes[each.input_shape])
+                        if self._affordable(usual, seconds / share):
+                            return usual
         return None
 
     def _next(self, sampler: Sampler) -> Candidate | None:
@@ -190,7 +194,8 @@ class Coordinator:
         if self.clock.timed and pace is not None:
             possible = int(min(asked.seconds, FULL_MARGIN * self.clock.left_s()) / pace)
             if possible < epochs:
-                epochs, rung = max(1, possible), 0
+                epochs = max(1, possible)
+        rung = ladder.rung(epochs, recipe.epochs)
         return Trial(
             len(self.trials),
             found.point,
@@ -274,7 +279,9 @@ class Coordinator:
         return pace is not None and recipe.epochs * pace <= seconds
 
     def _recipe(self, candidate: Candidate) -> Recipe:
-        return candidate.recipe(self.shapes[candidate.input_shape])
+        if candidate.point not in self._recipes:
+            self._recipes[candidate.point] = candidate.recipe(self.shapes[candidate.input_shape])
+        return self._recipes[candidate.point]
 
     def _full_epochs(self, trial: Trial) -> int:
         found = self.candidates.priced(trial.point)

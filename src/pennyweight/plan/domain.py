@@ -36,6 +36,13 @@ class Choices:
             others = [self.values[at] for at in (place - 1, place + 1) if 0 <= at < len(self.values)]
         return rng.choice(others)
 
+    def nearest(self, value: Value) -> Value:
+        """`value` where it is one of them, else of numbers the nearest, of words the first."""
+        numbers = [other for other in self.values if _is_number(other)]
+        if value in self.values or not _is_number(value) or not numbers:
+            return value if value in self.values else self.values[0]
+        return min(numbers, key=lambda other: abs(float(other) - float(value)))
+
     def holds(self, value: Value) -> bool:
         """Whether `value` is one of them."""
         return value in self.values
@@ -70,6 +77,11 @@ class Range:
             down = value > self.low and (value >= self.high or rng.random() < 0.5)
             return int(value) - 1 if down else int(value) + 1
         return moved
+
+    def nearest(self, value: Value) -> Value:
+        """The number of the range that is nearest to the number `value`."""
+        held = min(max(float(value), self.low), self.high)
+        return round(held) if self.whole else held
 
     def holds(self, value: Value) -> bool:
         """Whether `value` is a number of this range."""
@@ -117,6 +129,10 @@ def _magnitude(value: float) -> int:
     return math.floor(math.log10(abs(value)))
 
 
+def _is_number(value: Value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _ascending(values: Sequence[Value]) -> bool:
-    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    numbers = [value for value in values if isinstance(value, int | float) and _is_number(value)]
     return len(numbers) == len(values) and numbers == sorted(numbers)

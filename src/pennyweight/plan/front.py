@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
 
 BLOCK = 64
 """Points that are compared at once with all that are kept."""
@@ -20,19 +24,24 @@ def front(points: Sequence[Sequence[float]]) -> list[int]:
     """
     order = sorted(range(len(points)), key=lambda index: tuple(points[index]))  # none dominates one before it
     columns = np.array([points[index] for index in order], dtype=float).T
-    kept: list[int] = []
+    kept = np.empty(0, dtype=np.intp)
     for start in range(0, len(order), BLOCK):
-        block = range(start, min(start + BLOCK, len(order)))
-        rivals = [*kept, *block]
-        worse = np.zeros((len(rivals), len(block)), bool)
-        better = worse.copy()
-        for column in columns:
-            theirs, own = column[rivals][:, None], column[start : start + BLOCK]
-            worse |= theirs > own
-            better |= theirs < own
-        beaten = np.any(better & ~worse, axis=0)
-        kept += [block[place] for place in np.flatnonzero(~beaten)]
-    return sorted(order[place] for place in kept)
+        block = np.arange(start, min(start + BLOCK, len(order)))
+        block = block[~_beaten(columns, kept, block)]
+        kept = np.concatenate([kept, block[~_beaten(columns, block, block)]])
+    return sorted(order[place] for place in kept.tolist())
+
+
+def _beaten(columns: Floats, rivals: Places, block: Places) -> npt.NDArray[np.bool_]:
+    """For each point of `block` whether one of `rivals` dominates it; `columns` is axes by points."""
+    worse = np.zeros((len(rivals), len(block)), bool)
+    better = worse.copy()
+    for column in columns:
+        theirs, own = column[rivals][:, None], column[block]
+        worse |= theirs > own
+        better |= theirs < own
+    beaten: npt.NDArray[np.bool_] = np.any(better & ~worse, axis=0)
+    return beaten
 
 
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:

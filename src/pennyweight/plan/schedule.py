@@ -105,6 +105,10 @@ class Ladder:
         """The epochs of a training on `rung` (from 0) of a network that is fully trained in `full_epochs`."""
         return max(1, round(self.shares[rung] * full_epochs))
 
+    def rung(self, epochs: int, full_epochs: int) -> int:
+        """The highest rung that a training of so many epochs has done, of a network fully trained in `full_epochs`."""
+        return max((rung for rung in range(self.top + 1) if self.epochs(rung, full_epochs) <= epochs), default=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Training:
@@ -180,8 +184,9 @@ class Schedule:
             here = [trial for trial in done if trial.rung == rung]
             for trial in ranked(here, self.trade, len(here) // FACTOR):
                 if last[trial.point] == trial.number and trial.point not in full:
-                    epochs = self.ladder.epochs(rung + 1, self.full_epochs(trial))
-                    return Training("screening", rung + 1, trial, epochs)
+                    full_epochs = self.full_epochs(trial)
+                    epochs = self.ladder.epochs(rung + 1, full_epochs)
+                    return Training("screening", self.ladder.rung(epochs, full_epochs), trial, epochs)
         return None
 
     def _early(self, trials: Sequence[Trial]) -> Training | None:
@@ -332,14 +337,12 @@ def floors(trial: Trial, trials: Sequence[Trial], trade: Sequence[str]) -> tuple
     """
     gains = Gains.of(trials, trial.epochs, trial.point.family)
     own = traded(trial.costs, trade)
-    rivals = [
-        other.accuracies[-1]
-        for other in trials
-        if other.state == "done" and len(other.accuracies) == trial.epochs and _no_dearer(other, own, trade)
-    ]
-    if gains is None or not rivals:
+    alike = [other for other in trials if other.state == "done" and len(other.accuracies) == trial.epochs]
+    alike.sort(key=lambda other: -other.accuracies[-1])
+    rival = next((other for other in alike if _no_dearer(other, own, trade)), None)
+    if gains is None or rival is None:
         return ()
-    return tuple(max(rivals) - GAIN_MARGIN * max(most, 0.0) for most in gains.most[:-1])
+    return tuple(rival.accuracies[-1] - GAIN_MARGIN * max(most, 0.0) for most in gains.most[:-1])
 
 
 def _no_dearer(trial: Trial, costs: tuple[float, ...], trade: Sequence[str]) -> bool:

@@ -27,7 +27,7 @@ from pennyweight.core.version import VERSION
 from pennyweight.data.images import LabelledImages
 from pennyweight.data.source import images_at, open_source
 from pennyweight.fit.device import choose_device
-from pennyweight.plan.automatic import chosen, ladder_for, measured, minutes_for, shortest_minutes
+from pennyweight.plan.automatic import cheapest_and_large, chosen, ladder_for, measured, minutes_for, shortest_minutes
 from pennyweight.plan.candidates import Candidates
 from pennyweight.plan.clock import Clock
 from pennyweight.plan.conclusion import conclude
@@ -125,9 +125,10 @@ def search(
         raise DataError(f"{images.name} has too few images to choose by: none are left for validation")
     device = choose_device(device).type
     automatic = points is None and budget.minutes is None and sampler != "grid"
+    cheapest, large = cheapest_and_large(candidates, images)
     pace = Pace()
     if automatic or budget.minutes is not None or training_minutes is not None:
-        pace = measured(pool, images, device)
+        pace = measured((cheapest, large), images, device)
     if training_minutes is not None and (shortest := shortest_minutes(pool, images, pace)) > training_minutes:
         raise BudgetError(
             f"no full training is foreseen to take less than {format_minutes(shortest)}, and no more than "
@@ -135,7 +136,7 @@ def search(
             hint="raise --training, or give a space in which epochs are fewer",
         )
     if automatic:
-        budget = replace(budget, minutes=minutes_for(pool, images, pace))
+        budget = replace(budget, minutes=minutes_for(large, images, pace))
     clock = Clock(*_time(budget), began=began)
     plan = Plan(
         space=space.text,
@@ -145,7 +146,7 @@ def search(
         sampler=sampler,
         points=points,
         training_minutes=training_minutes,
-        rungs=rungs or len(ladder_for(pool, images, pace, clock).shares),
+        rungs=rungs or len(ladder_for(large, images, pace, clock).shares),
         seed=seed,
         device=device,
         tensorboard=tensorboard,
@@ -237,7 +238,7 @@ def resume_search(
         board = find_board(plan.board) if plan.board else None
         space = Space.from_toml(plan.space)
         candidates = Candidates(space, images.input_shape, images.classes, plan.budget, board, seed=plan.seed)
-        if not (pool := candidates.pool):
+        if not candidates.pool:
             raise candidates.impossible()
         trials = [_after_a_kill(trial, folder, journal, facts) for trial in journal.trials()]
         spent = max((_seen_s(trial, folder) for trial in trials), default=0.0)
@@ -246,7 +247,9 @@ def resume_search(
         with writing(folder / SEARCH) as path:
             write_json(path, facts | {"ended": False, "interrupted": False, "extended_to": total})
         clock = Clock(*_time(replace(plan.budget, minutes=total)), offset_s=spent)
-        pace = measured(pool, images, plan.device) if clock.timed or plan.training_minutes is not None else Pace()
+        pace = Pace()
+        if clock.timed or plan.training_minutes is not None:
+            pace = measured(cheapest_and_large(candidates, images), images, plan.device)
         if on_begin is not None:
             on_begin(folder, chosen(plan, candidates, workers, minutes_told=True))
         coordinator = Coordinator(folder, _shapes(images, space), plan, candidates, journal, clock, pace, on_progress)

@@ -103,7 +103,7 @@ class Trial:
 
 def traded(costs: Mapping[str, float | None], trade: Sequence[str]) -> tuple[float, ...]:
     """The costs in `trade`; one that is unknown is beyond all others."""
-    return tuple(math.inf if (cost := costs.get(name)) is None else cost for name in trade)
+    return tuple([math.inf if (cost := costs.get(name)) is None else cost for name in trade])
 
 
 def standing(trials: Sequence[Trial]) -> list[Trial]:
