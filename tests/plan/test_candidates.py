@@ -132,6 +132,8 @@ def candidates_of(network: str) -> Candidate:
     return found
 
 
+DIGITS = open_source("digits")
+
 GRID = Space.from_toml(
     '[networks.mlp]\nhidden = ["8", "16"]\nactivation = ["tanh", "relu"]\ndropout = [0.2, 0.0]\n'
     '[recipe]\noptimizer = ["sgd", "adam"]\nepochs = [5, 1000]\nlearning_rate = [0.3, 0.001]\nbatch = [16, 4096]'
@@ -142,37 +144,34 @@ GRID = Space.from_toml(
 def test_the_usual_form_of_a_network_costs_the_same_is_in_the_space_and_is_as_trained_where_nothing_is_searched(
     seed: int,
 ) -> None:
-    digits = open_source("digits")
-    some = Candidates(GRID, digits.input_shape, digits.classes, Budget())
+    some = Candidates(GRID, DIGITS.input_shape, DIGITS.classes, Budget())
     drawn = some.priced(GRID.draw(Random(seed)))
     assert drawn
-    usual = some.usual(drawn, digits)
+    usual = some.usual(drawn, DIGITS)
     assert GRID.holds(usual.point)
     assert (usual.cost.parameters, usual.cost.macs) == (drawn.cost.parameters, drawn.cost.macs)
     hidden = dict(drawn.point.values)["mlp.hidden"]
-    assert usual.graph.text == build_network(f"mlp:hidden={hidden}", digits.input_shape, digits.classes).text
+    assert usual.graph.text == build_network(f"mlp:hidden={hidden}", DIGITS.input_shape, DIGITS.classes).text
     assert usual.point.recipe == {"optimizer": "adam", "epochs": 5, "learning_rate": 0.001, "batch": 16}
 
 
 def test_a_point_with_another_optimizer_has_that_ones_learning_rate_unless_the_space_tells_one() -> None:
-    digits = open_source("digits")
-    graph = build_network("mlp:hidden=8", digits.input_shape, digits.classes)
-    usual = default_recipe(graph, digits)
+    graph = build_network("mlp:hidden=8", DIGITS.input_shape, DIGITS.classes)
+    usual = default_recipe(graph, DIGITS)
     for values, rate in (
         ((("recipe.optimizer", "adam"),), 0.002),
         ((("recipe.optimizer", "adam"), ("recipe.learning_rate", 0.5)), 0.5),
         ((("recipe.optimizer", usual.optimizer),), usual.peak_learning_rate),
     ):
         candidate = Candidate(Point("mlp", (("mlp.hidden", "8"), *values)), graph, cost(graph), 1.0)
-        assert candidate.recipe(digits).peak_learning_rate == rate
+        assert candidate.recipe(DIGITS).peak_learning_rate == rate
 
 
 def test_the_usual_form_of_a_network_keeps_the_budget() -> None:
-    digits = open_source("digits")
     space = Space.from_toml('[networks.mlp]\nhidden = ["8"]\nactivation = ["relu", "tanh"]')
     for activation in ("relu", "tanh"):
         point = Point("mlp", (("mlp.hidden", "8"), ("mlp.activation", activation)))
-        priced = Candidates(space, digits.input_shape, digits.classes, Budget()).priced(point)
+        priced = Candidates(space, DIGITS.input_shape, DIGITS.classes, Budget()).priced(point)
         assert priced
-        some = Candidates(space, digits.input_shape, digits.classes, Budget(flash_bytes=priced.cost.flash_bytes))
-        assert some.fitting(some.usual(priced, digits).point)
+        some = Candidates(space, DIGITS.input_shape, DIGITS.classes, Budget(flash_bytes=priced.cost.flash_bytes))
+        assert some.fitting(some.usual(priced, DIGITS).point)
