@@ -198,9 +198,11 @@ def parse_milliseconds(text: str, argument: str = "latency") -> float:
 def format_milliseconds(milliseconds: float) -> str:
     """A latency for people, to three digits.
 
-    >>> format_milliseconds(0.2), format_milliseconds(165.12), format_milliseconds(1521.6)
-    ('0.2 ms', '165 ms', '1.52 s')
+    >>> format_milliseconds(0.0000951), format_milliseconds(0.2), format_milliseconds(1521.6)
+    ('0.0951 µs', '0.2 ms', '1.52 s')
     """
+    if 0 < milliseconds < 0.001:
+        return f"{1000 * milliseconds:.3g} µs"
     if milliseconds < 999.5:
         return f"{milliseconds:.3g} ms"
     seconds = milliseconds / 1000

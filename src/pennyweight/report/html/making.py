@@ -12,7 +12,8 @@ def making_section(key: str, run: RunFacts, search: SearchFacts | None) -> Secti
     recipe, commands = run.recipe, []
     if run.settings.get("source") and recipe:
         words = [word for name, value in recipe.items() if value != "" for word in ("--set", f"{name}={plain(value)}")]
-        commands.append(("The same training again", command("train", run.source, run.network, *words)))
+        training = command("train", run.source, run.network, *_shape(run), *words)
+        commands.append(("The same training again", training))
     elif recipe:
         commands.append(("It was trained from Python, on images of its own, with this recipe", ""))
     commands.append(("How well it answers", command("evaluate", run.folder)))
@@ -46,3 +47,10 @@ def making_section(key: str, run: RunFacts, search: SearchFacts | None) -> Secti
 
 def plain(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _shape(run: RunFacts) -> list[str]:
+    """The option that brings images to the shape that this run had, where they were brought to it."""
+    notes, shape = run.settings.get("notes"), run.settings.get("input_shape")
+    resized = isinstance(notes, list) and any(str(note).startswith("images were ") for note in notes)
+    return ["--input", "x".join(map(str, shape))] if resized and isinstance(shape, list) else []
