@@ -5,6 +5,8 @@ Where nothing else is said the numbers come from trainings on MNIST and CIFAR-10
 
 from __future__ import annotations
 
+import math
+
 from pennyweight.data.images import LabelledImages
 from pennyweight.fit.recipe import Recipe
 from pennyweight.net.graph import Graph
@@ -19,6 +21,10 @@ EPOCHS = (15, 100)
 
 DEEP = 16
 """Convolutions from which on the learning rate falls with their number: MobileNetV2 has 52."""
+
+WIDE = 784
+"""Numbers of an image from which on dense layers learn at a rate that falls with their root: MNIST's. On SVHN's 3,072
+the rate for MNIST diverges (docs/log.md)."""
 
 MIRRORS = {"mnist": False, "digits": False, "svhn": False, "fashion-mnist": True, "cats-vs-dogs": True}
 """Whether a mirrored image is still one of its class, in sets that we know. Of others colour ones are mirrored."""
@@ -43,7 +49,10 @@ def default_recipe(graph: Graph, images: LabelledImages) -> Recipe:
     convolutional = convolutions > 0
     fragile = convolutional and BatchNorm not in ops
     batch = 64 if count < 4_000 else 128 if count < 20_000 else 256
-    muon_rate = 0.12 * batch / 256 * min(1.0, DEEP / convolutions) if convolutional else 0.02
+    if convolutional:
+        muon_rate = 0.12 * batch / 256 * min(1.0, DEEP / convolutions)
+    else:
+        muon_rate = 0.02 * min(1.0, math.sqrt(WIDE / math.prod(images.input_shape)))
     return Recipe(
         epochs=min(max(round(IMAGES_SEEN * (1 if convolutional else 2) / count), fewest), most),
         batch=batch,

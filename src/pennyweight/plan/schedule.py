@@ -32,7 +32,7 @@ STEPS_MIN = 150
 FULL_SHARE = 0.4
 """Of the minutes, what the longest training may take."""
 
-FIRST_SHARE = 1 / 6
+FIRST_SHARE = 1 / 7
 """Of the minutes, what the full training may take that a search begins with."""
 
 DIRECT_SHARE = 1 / 40
