@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from pennyweight.fit.accuracy import Accuracy
@@ -48,6 +48,7 @@ class Trial:
     ended_s: float = 0.0
     why: str = ""
     deaths: int = 0
+    _axes: dict[tuple[str, ...], tuple[float, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def run(self) -> str:
@@ -65,13 +66,19 @@ class Trial:
         return self.state != "running"
 
     def axes(self, trade: Sequence[str]) -> tuple[float, ...]:
-        """What it is placed by, less is better: the share of errors on validation, then the costs in `trade`."""
+        """What it is placed by, less is better: the share of errors on validation, then the costs in `trade`.
+
+        Reckoned once: a search of many trials places them all the time.
+        """
         assert self.validation is not None
-        return 1 - self.validation.share, *traded(self.costs, trade)
+        trade = tuple(trade)
+        if trade not in self._axes:
+            self._axes[trade] = 1 - self.validation.share, *traded(self.costs, trade)
+        return self._axes[trade]
 
     def as_json(self) -> dict[str, Any]:
         """The trial as JSON types; `from_json` reads it back."""
-        told = {f.name: getattr(self, f.name) for f in fields(self)}
+        told = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
         return told | {
             "point": self.point.as_json(),
             "costs": dict(self.costs),
