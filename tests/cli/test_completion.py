@@ -4,13 +4,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from pennyweight.cli.completion import (
+    CALIBRATIONS,
     DEVICES,
     ENGINES,
+    FORMS,
     PARTS,
+    ROUNDINGS,
     SAMPLERS,
     SOURCES,
     SPACES,
@@ -25,13 +29,17 @@ def words(metavar: str, incomplete: str = "") -> list[str]:
 
 def test_the_words_are_those_that_the_library_knows() -> None:
     from pennyweight.data import source
+    from pennyweight.deploy.export.export import Form
     from pennyweight.fit import asked, device
     from pennyweight.plan import engines, samplers, space
+    from pennyweight.shrink.quantize.calibrated import Rounding
+    from pennyweight.shrink.quantize.ranges import Calibration
 
     assert (SOURCES, PARTS) == (source.NAMES, asked.PARTS)
     assert {*DEVICES} == {"auto", *device.DEVICES}
     assert (tuple(samplers.SAMPLERS), engines.ENGINES) == (SAMPLERS, ENGINES)
     assert tuple(space.shipped_spaces()) == SPACES
+    assert (get_args(Form), get_args(Calibration), get_args(Rounding)) == (FORMS, CALIBRATIONS, ROUNDINGS)
 
 
 def test_boards_networks_devices_and_settings_are_offered() -> None:
@@ -62,6 +70,13 @@ def test_sources_and_runs_are_looked_for_on_the_disk(tmp_path: Path, monkeypatch
     assert words("[SOURCE]", "photos/") == ["photos/cat/"]
     assert words("RUN") == ["runs/digits-mlp-1", "runs/search-1/trial-01"]
     assert words("RUN", "pho") == ["photos/"]
+    (tmp_path / "photos" / "mine.TFLITE").touch()
+    (tmp_path / "small.tflite").touch()
+    folders = ["photos/", "runs/"]
+    assert words("RUN|FILE.tflite") == ["runs/digits-mlp-1", "runs/search-1/trial-01", *folders, "small.tflite"]
+    assert words("RUN|FILE.tflite", "photos/") == ["photos/cat/", "photos/mine.TFLITE"]
+    assert words("RUN|FILE.tflite", "s") == ["small.tflite"]
+    assert words("RUN") == ["runs/digits-mlp-1", "runs/search-1/trial-01"]
     assert words("SOURCE", "no/such/") == []
 
 
@@ -98,6 +113,9 @@ def complete(shell: str, **environment: str) -> tuple[list[str], set[str]]:
         ("pennyweight train digits mlp --set optimizer = ada", ["adam", "adamw", "adadelta"]),
         ("pennyweight profile mlp : activation = ge", ["gelu"]),
         ("pennyweight evaluate r --device mp", ["mps"]),
+        ("pennyweight export r --to o", ["onnx"]),
+        ("pennyweight quantize r --rounding a", ["adaptive"]),
+        ("pennyweight search digits --emulate microbit-v", ["microbit-v1", "microbit-v2"]),
     ],
 )
 def test_bash_is_answered_without_torch_or_numpy(line: str, wanted: list[str]) -> None:

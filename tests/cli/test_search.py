@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,6 +69,36 @@ def test_json_is_one_object_and_all_else_goes_to_stderr(searched: Searched) -> N
     assert f"search in {searched.folder}" in searched.err
     assert f"report: {searched.folder / 'report.html'}" in searched.err
     assert (searched.folder / "report.html").is_file()
+
+
+def test_the_winner_ends_in_int8_as_c_on_a_virtual_board(
+    searched: Searched, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ziglang", reason="the extra `boards` is not installed")
+    pytest.importorskip("unicorn", reason="the extra `boards` is not installed")
+    monkeypatch.setenv("COLUMNS", "100")
+    words = ["digits", "--networks", "1", "--rungs", "1", "--space", str(searched.space), "--emulate", "microbit-v1"]
+    assert main(["search", *words, "--out", str(tmp_path / "out")]) == 0
+    out = capsys.readouterr().out
+    for word in ("BBC micro:bit v1", "in int8", "of 262,144 bytes", "of 16,384 bytes", "instructions, about", "± 30 %"):
+        assert word in out
+    assert "the same as Python's on 100 images, byte for byte" in out
+    assert f"its C: pennyweight export {tmp_path / 'out'}" in out
+    assert main(["search", *words, "--out", str(tmp_path / "again"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert (facts["emulated"]["agrees"], facts["emulated"]["images"]) == (True, 100)
+    assert facts["quantized"]["run"] == facts["winner"]["run"]
+
+
+@pytest.mark.parametrize("missing", ["ziglang", "unicorn"])
+def test_a_board_that_cannot_be_emulated_is_told_before_the_search(
+    missing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    out = tmp_path / "out"
+    assert main(["search", "digits", "--networks", "1", "--out", str(out), "--emulate", "microbit-v1"]) == 1
+    assert "needs the extra `boards`" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_every_training_is_timed_and_answers_own_photos_where_there_are_some(

@@ -16,7 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pennyweight.core import board as board_module
-from pennyweight.core.board import BOARDS_VARIABLE, CORES, RESNET8_MACS, Sources, boards, find_board
+from pennyweight.core.board import (
+    BOARDS_VARIABLE,
+    CORES,
+    RESNET8_MACS,
+    TINYMAIX_CIFAR_MACS,
+    Sources,
+    boards,
+    find_board,
+)
 from pennyweight.core.errors import UsageError
 
 MINE = """
@@ -90,7 +98,7 @@ def test_every_core_that_was_measured_says_by_whom_and_where(key: str) -> None:
     core = CORES[key]
     assert core.key == key
     assert (core.cycles_per_mac is None) == (core.source is None) == (core.engine == "")
-    assert core.source is None or core.source.url.startswith("https://github.com/mlcommons/")
+    assert core.source is None or core.source.url.startswith("https://github.com/")
 
 
 @pytest.mark.parametrize(
@@ -98,6 +106,10 @@ def test_every_core_that_was_measured_says_by_whom_and_where(key: str) -> None:
 )
 def test_cycles_are_those_of_mlperf_tiny(core: str, cycles: float) -> None:
     assert CORES[core].cycles_per_mac == pytest.approx(cycles, abs=0.0005)
+
+
+def test_cycles_of_a_risc_v_core_are_those_of_tinymaix() -> None:
+    assert find_board("esp32-c3").latency_ms(TINYMAIX_CIFAR_MACS) == pytest.approx(127)
 
 
 def test_the_estimate_gives_back_the_measured_latency_of_resnet8() -> None:

@@ -10,11 +10,15 @@ from tests.deploy.c.zoo_networks import zoo_network
 
 from pennyweight.core.board import find_board
 from pennyweight.core.errors import UsageError
+from pennyweight.core.run import Run
 from pennyweight.deploy.analysis import random_images
 from pennyweight.deploy.emulate.in_qemu import qemu_for
 from pennyweight.deploy.emulated import emulate, first_difference
 from pennyweight.deploy.tflite.write import write
 from pennyweight.deploy.virtual_board import VirtualBoard
+from pennyweight.fit.card import CARD
+from pennyweight.fit.deployed import deployed
+from pennyweight.shrink.quantize.quantize import quantize
 
 pytest.importorskip("ziglang", reason="the extra `boards` is not installed")
 pytest.importorskip("unicorn", reason="the extra `boards` is not installed")
@@ -32,6 +36,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_tflite_file_runs_on_noise_and_agrees_with_the_reference(file: Path) -> None:
     found = emulate(file, "microbit-v1", images=2)
     assert (found.agrees, found.difference, found.images, found.source) == (True, None, 2, "noise")
+    assert found.kept is None
     facts = json.loads(json.dumps(found.as_json()))
     assert (facts["board"], facts["agrees"], facts["qemu"]) == ("microbit-v1", True, None)
 
@@ -59,12 +64,29 @@ def test_the_first_tensor_that_differs_is_named() -> None:
     steps[index] = replace(steps[index], weights=replace(weights, bias=weights.bias + np.int32(1000)))
     other = replace(NETWORK, steps=tuple(steps))
     virtual, pixels = VirtualBoard.of(NETWORK, find_board("bluepill")), random_images(NETWORK, 2)
-    emulation = virtual.run(pixels)
-    assert first_difference(NETWORK, virtual, pixels, emulation) is None
-    difference = first_difference(other, virtual, pixels, emulation)
+    output = virtual.run(pixels).output
+    assert first_difference(NETWORK, virtual, pixels, output) is None
+    difference = first_difference(other, virtual, pixels, output)
     assert difference is not None
     assert difference.tensor == "conv2"
     assert 0 < difference.differing_bytes <= difference.size_bytes
+
+
+def test_a_run_keeps_what_came_out_for_card_and_report(digits_run: Path) -> None:
+    quantize(digits_run, device="cpu")
+    assert "Its firmware ran on no board" in (digits_run / CARD).read_text()
+    steps: list[tuple[str, int, int]] = []
+    found = emulate(digits_run, "microbit-v1", images=7, on_progress=lambda *step: steps.append(step))
+    assert steps == [("compiling", 0, 7), ("emulating", 0, 7), ("emulating", 5, 7)]
+    told: dict[str, str] = {}
+    kept = deployed(Run.open(digits_run), told)
+    assert kept is not None
+    assert not told
+    (board,) = kept.boards
+    assert (board.board, board.agrees, board.images) == ("microbit-v1", True, 7)
+    assert (board.flash_bytes, board.ram_bytes) == (found.analysis.flash.total_bytes, found.analysis.ram.total_bytes)
+    assert [layer.name for layer in board.layers] == [layer.name for layer in found.analysis.layers]
+    assert "| microbit-v1 | equal to the reference (7 images) |" in (digits_run / CARD).read_text()
 
 
 def test_what_cannot_be_emulated_is_refused(file: Path) -> None:

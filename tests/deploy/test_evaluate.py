@@ -15,9 +15,10 @@ from pennyweight.core.run import Run
 from pennyweight.data.images import LabelledImages, Part
 from pennyweight.data.source import open_source
 from pennyweight.deploy.deployable import open_deployable
-from pennyweight.deploy.evaluate import evaluate_firmware, evaluate_tflite
+from pennyweight.deploy.evaluate import IMAGES_AT_ONCE, evaluate_firmware, evaluate_tflite
 from pennyweight.deploy.export.export import export
 from pennyweight.deploy.tflite.write import write
+from pennyweight.fit.card import CARD
 from pennyweight.fit.evaluate import evaluate
 from pennyweight.net.graph import INPUT
 from pennyweight.net.integer.network import IntegerNetwork, Step
@@ -63,6 +64,18 @@ def test_a_look_at_the_test_part_is_counted_and_kept(quantised: Path) -> None:
     assert sum(np.array(facts["labels"]) == np.array(facts["answers"])) == found.accuracy.correct
     assert facts["fingerprint"]
     assert evaluate_firmware(quantised, part="train").opened == 1
+
+
+def test_the_card_has_what_the_c_answered_and_whoever_watches_is_told_how_far_it_is(quantised: Path) -> None:
+    steps: list[tuple[str, int, int]] = []
+    found = evaluate_firmware(quantised, part="train", on_progress=lambda *step: steps.append(step))
+    n = found.accuracy.n
+    in_c = [("answering in C", at, n) for at in range(0, n, IMAGES_AT_ONCE)]
+    assert steps == [("compiling", 0, n), *in_c, ("answering in float32", 0, n)]
+    page = (quantised / CARD).read_text()
+    assert found.against_float is not None
+    both = f"{100 * found.against_float.accuracy.share:.2f} % | {100 * found.accuracy.share:.2f} %"
+    assert f"| train | {both} |" in page
 
 
 def test_a_run_without_integers_is_told_what_to_do(digits_run: Path) -> None:

@@ -11,7 +11,8 @@ from pennyweight.core.board import Board, find_board
 from pennyweight.core.errors import FirmwareError, UsageError
 from pennyweight.deploy.analysis import random_images
 from pennyweight.deploy.toolchain.firmware import Firmware
-from pennyweight.deploy.virtual_board import STACK_BYTES, VirtualBoard
+from pennyweight.deploy.virtual_board import VirtualBoard
+from pennyweight.net.cost import STACK_BYTES
 from pennyweight.net.integer.reference import quantise_input, run
 
 pytest.importorskip("ziglang", reason="the extra `boards` is not installed")

@@ -127,4 +127,5 @@ def test_a_convolution_lays_two_windows_aside() -> None:
     assert scratch_bytes(Conv(16, (3, 3), (1, 1), (1, 1, 1, 1)), (32, 32, 16), "blocks") == 2 * 3 * (3 + 1) * 16
     assert scratch_bytes(Conv(16, (3, 3)), (32, 32, 3), "blocks") == 2 * 2 * 28 + 28
     assert scratch_bytes(Conv(16, (3, 3)), (32, 32, 3), "rows") == 2 * 32
+    assert scratch_bytes(Conv(16, (3, 3), (1, 1), (1, 1, 1, 1)), (32, 32, 3), "tiles") == 3 * 34 * 3 + 3
     assert scratch_bytes(Dense(3), (9,), "blocks") == 0

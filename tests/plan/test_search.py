@@ -37,7 +37,7 @@ epochs = [9]
 """
 """A space whose networks train in a second each."""
 
-BUDGET = Budget(flash_bytes=12 * 1024, ram_bytes=2 * 1024, macs=60_000)
+BUDGET = Budget(flash_bytes=16 * 1024, ram_bytes=2 * 1024, macs=60_000)
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +128,8 @@ def test_a_search_that_has_ended_is_not_resumed(found: tuple[Search, list[Search
 
 
 def test_an_impossible_budget_is_refused_at_once_with_the_nearest_network_and_the_limit(tmp_path: Path) -> None:
-    with pytest.raises(BudgetError, match=r"nearest of \d+, mlp:hidden=8, .*flash .*3,200 bytes"):
-        search("digits", Budget(flash_bytes=3_200, minutes=60), out=tmp_path / "out")
+    with pytest.raises(BudgetError, match=r"nearest of \d+, mlp:hidden=8, .*flash .*2,400 bytes"):
+        search("digits", Budget(flash_bytes=2_400, minutes=60), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ def compared(name: str, test: Accuracy | None, opened: int = 0, photos: Accuracy
         train=None,
         validation=Accuracy(280, 287),
         test=test,
+        int8_validation=None,
+        int8_test=None,
         photos=photos,
         opened=opened,
         timing=Timing(0.456, 64, 0.0123, 2, "cpu", (0.444, 0.888), (0.0122, 0.0129)),
@@ -98,6 +101,14 @@ def test_what_nobody_asked_for_has_no_column(printed: Printed) -> None:
     page = printed(comparison_report(Comparison(COMPARISON.runs[:1], (), ())), 120)
     assert "photos" not in page
     assert "McNemar" not in page
+
+
+def test_what_firmware_answered_stands_beside_what_float32_answered(printed: Printed) -> None:
+    run = replace(COMPARISON.runs[0], int8_test=Accuracy(343, 359))
+    told = words(printed(comparison_report(Comparison((run,), (), ())), 200))
+    assert "test in int8 % (n = 359)" in told
+    assert figures(Accuracy(343, 359)) in told
+    assert "in int8" not in words(printed(comparison_report(COMPARISON), 200)).partition("flash and RAM")[0]
 
 
 def test_the_command_that_unseals_is_told_for_a_run_that_nobody_evaluated() -> None:

@@ -12,7 +12,7 @@ from pennyweight.fit.loop import Progress
 from pennyweight.plan.coordinator import SearchProgress
 from pennyweight.plan.space import Point
 from pennyweight.plan.trial import Trial
-from pennyweight.report.progress import DownloadDisplay, SearchDisplay, TrainingDisplay
+from pennyweight.report.progress import DownloadDisplay, ImagesDisplay, SearchDisplay, TrainingDisplay
 
 
 def test_outside_of_a_terminal_an_epoch_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,6 +44,17 @@ def test_outside_of_a_terminal_a_download_is_told_once_a_file(capsys: pytest.Cap
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == ["fetching a.gz of 1 KiB", "fetching b.gz"]
+
+
+def test_outside_of_a_terminal_each_thing_that_is_done_with_images_is_told_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with ImagesDisplay() as display:
+        display("compiling", 0, 20)
+        for done in (0, 5, 10, 15):
+            display("emulating", done, 20)
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()) == ("", ["compiling: 0 of 20 images", "emulating: 0 of 20 images"])
 
 
 def trial(number: int, network: str, correct: int | None = None, **changes: Any) -> Trial:

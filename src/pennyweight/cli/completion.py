@@ -18,6 +18,9 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 PARTS = ("test", "validation", "train", "all")
 SAMPLERS = ("front", "random", "grid", "tpe", "nsga2")
 ENGINES = ("auto", "here", "processes", "ray")
+FORMS = ("c", "tflite", "onnx")
+CALIBRATIONS = ("min-max", "percentile", "mse")
+ROUNDINGS = ("nearest", "adaptive")
 SPACES = ("default", "mnist-grid")
 
 
@@ -107,6 +110,14 @@ def _runs(incomplete: str) -> Iterable[Offer]:
     return found if any(each.value.startswith(incomplete) for each in found) else _paths(incomplete, Path.is_dir)
 
 
+def _runs_and_files(incomplete: str) -> Iterable[Offer]:
+    """Run folders and .tflite files, and whatever leads to others."""
+    runs = list(_runs(incomplete))
+    known = {each.value for each in runs}
+    files = _paths(incomplete, lambda path: path.is_dir() or path.suffix.lower() == ".tflite")
+    return [*runs, *(each for each in files if each.value not in known)]
+
+
 def _paths(incomplete: str, wanted: Callable[[Path], bool]) -> Iterable[Offer]:
     """The paths that begin so; a folder ends with a slash."""
     folder, _, start = incomplete.rpartition("/")
@@ -126,12 +137,16 @@ def _is_space_or_folder(path: Path) -> bool:
 
 OFFERED: dict[str, Callable[[str], Iterable[Offer]]] = {
     "BOARD": _boards,
+    "CALIBRATION": lambda _: map(Offer, CALIBRATIONS),
     "DEVICE": lambda _: map(Offer, DEVICES),
     "ENGINE": lambda _: map(Offer, ENGINES),
+    "FORM": lambda _: map(Offer, FORMS),
     "NETWORK": _networks,
     "NAME=VALUE": _settings,
     "PART": lambda _: map(Offer, PARTS),
+    "ROUNDING": lambda _: map(Offer, ROUNDINGS),
     "RUN": _runs,
+    "RUN|FILE.tflite": _runs_and_files,
     "SAMPLER": lambda _: map(Offer, SAMPLERS),
     "SPACE": lambda incomplete: [*map(Offer, SPACES), *_paths(incomplete, _is_space_or_folder)],
     "SOURCE": _sources,

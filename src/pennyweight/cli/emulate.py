@@ -13,7 +13,7 @@ from pennyweight.cli.output import print_json
 def emulate(
     model: Annotated[
         str,
-        typer.Argument(metavar="RUN", help="A quantised run, or an int8 .tflite file.", show_default=False),
+        typer.Argument(metavar="RUN|FILE.tflite", help="A quantised run, or an int8 .tflite file.", show_default=False),
     ],
     board: Annotated[
         str,
@@ -39,11 +39,22 @@ def emulate(
 
     The C that export writes is compiled for the board's core and runs here, within its flash and RAM. Its answers are
     compared with the integer reference, byte for byte; instructions, stack, flash and RAM are measured, and latency is
-    estimated. Exits with 1 where a byte differs.
+    estimated. A run folder keeps it all for model card, compare and report. Exits with 1 where a byte differs.
     """
     from pennyweight.deploy.emulated import emulate as emulate_model
+    from pennyweight.report.progress import ImagesDisplay
 
-    found = emulate_model(model, board, images=images, part=part, source=source, data_dir=data_dir, qemu=qemu)
+    with ImagesDisplay() as display:
+        found = emulate_model(
+            model,
+            board,
+            images=images,
+            part=part,
+            source=source,
+            data_dir=data_dir,
+            qemu=qemu,
+            on_progress=display,
+        )
     if json:
         print_json(found.as_json())
     else:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def evaluate(
     run: Annotated[
         Path,
-        typer.Argument(metavar="RUN", help="The folder of a finished training, or a .tflite file.", show_default=False),
+        typer.Argument(
+            metavar="RUN|FILE.tflite", help="The folder of a finished training, or a .tflite file.", show_default=False
+        ),
     ],
     source: Annotated[
         str | None,
@@ -88,6 +90,7 @@ def _found(
 ) -> Evaluation | DeployedEvaluation:
     """The evaluation of whatever was named."""
     from pennyweight.deploy.deployable import is_tflite
+    from pennyweight.report.progress import ImagesDisplay
 
     asked = cast(Literal["test", "validation", "train", "all"] | None, part)  # another is refused with a hint
     if is_tflite(run):
@@ -97,11 +100,13 @@ def _found(
             raise UsageError(
                 "a .tflite file has no images of its own: name some", hint=command("evaluate", run, "SOURCE")
             )
-        return evaluate_tflite(run, source, part=asked, data_dir=data_dir, device=device)
+        with ImagesDisplay() as display:
+            return evaluate_tflite(run, source, part=asked, data_dir=data_dir, device=device, on_progress=display)
     if firmware:
         from pennyweight.deploy.evaluate import evaluate_firmware
 
-        return evaluate_firmware(run, source, part=asked, data_dir=data_dir, device=device)
+        with ImagesDisplay() as display:
+            return evaluate_firmware(run, source, part=asked, data_dir=data_dir, device=device, on_progress=display)
     from pennyweight.fit.evaluate import evaluate as evaluate_run
 
     return evaluate_run(run, source, part=asked, data_dir=data_dir, device=device)

@@ -15,7 +15,9 @@ def export(
     network: Annotated[
         Path,
         typer.Argument(
-            metavar="RUN", help="The folder of a finished training, or a .tflite file in int8.", show_default=False
+            metavar="RUN|FILE.tflite",
+            help="The folder of a finished training, or a .tflite file in int8.",
+            show_default=False,
         ),
     ],
     to: Annotated[str, typer.Option("--to", metavar="FORM", help="One of c, tflite, onnx.")],

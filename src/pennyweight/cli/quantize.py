@@ -22,7 +22,9 @@ def quantize(
     run: Annotated[
         Path,
         typer.Argument(
-            metavar="RUN", help="The folder of a finished training, or a .tflite file in float32.", show_default=False
+            metavar="RUN|FILE.tflite",
+            help="The folder of a finished training, or a .tflite file in float32.",
+            show_default=False,
         ),
     ],
     source: Annotated[
@@ -37,13 +39,13 @@ def quantize(
         str, typer.Option("--part", metavar="PART", help="Compare on one of validation, test, train.")
     ] = "validation",
     calibration: Annotated[
-        str, typer.Option("--calibration", metavar="HOW", help="Ranges by one of min-max, percentile, mse.")
+        str, typer.Option("--calibration", metavar="CALIBRATION", help="Ranges by one of min-max, percentile, mse.")
     ] = "mse",
     images: Annotated[
         int, typer.Option("--images", metavar="COUNT", help="Training images on which ranges are seen.", min=1)
     ] = 1024,
     rounding: Annotated[
-        str, typer.Option("--rounding", metavar="HOW", help="Weights by nearest, or adaptive: slower and closer.")
+        str, typer.Option("--rounding", metavar="ROUNDING", help="Weights by nearest, or adaptive: slower and closer.")
     ] = "nearest",
     max_drop: Annotated[
         float,

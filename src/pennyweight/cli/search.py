@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -17,11 +18,16 @@ from pennyweight.core.errors import UsageError
 if TYPE_CHECKING:
     from pennyweight.core.board import Board
     from pennyweight.core.budget import Budget
+    from pennyweight.deploy.emulated import Emulated
+    from pennyweight.shrink.quantize.quantize import Quantized
 
 WITH_RESUME = (
-    "resume", "minutes", "workers", "engine", "ray_address", "storage", "data_dir", "photos", "csv", "json"
+    "resume", "minutes", "workers", "engine", "ray_address", "storage", "data_dir", "photos", "emulate", "csv", "json"
 )  # fmt: skip
 """What may be told anew where a search is resumed; --minutes are then how much longer it may take."""
+
+EMULATED_IMAGES = 100
+"""So many images of the validation part go through the winner's firmware."""
 
 Quantity = TypeVar("Quantity", int, float)
 
@@ -129,6 +135,14 @@ def search(
             help="Photos of your own, in class folders: in the end each network is timed and answers them.",
         ),
     ] = None,
+    emulate: Annotated[
+        str | None,
+        typer.Option(
+            "--emulate",
+            metavar="BOARD",
+            help="In the end bring the winner to int8 and run its C on this virtual board (extra `boards`).",
+        ),
+    ] = None,
     input: Input = None,
     data_dir: DataDir = None,
     device: Device = "auto",
@@ -161,6 +175,7 @@ def search(
     if board is None and (latency is not None or price is not None):
         raise UsageError("--latency and --price are those of a board", hint="add --board (see pennyweight boards)")
     chosen = find_board(board) if board is not None else None
+    virtual = find_board(emulate) if emulate is not None else None
     budget = Budget.of(
         chosen,
         flash_bytes=_limit(units.parse_bytes, flash, "--flash"),
@@ -176,6 +191,8 @@ def search(
         raise DataError(f"{photos} is no folder of photos", hint="give a folder that holds one folder a class")
     if chosen is not None:
         _refuse_a_dear_board(chosen, budget)
+    if virtual is not None:
+        _refuse_a_board_without_its_tools(virtual)
 
     from pennyweight.report.terminal import output, show_message
 
@@ -262,21 +279,38 @@ def search(
         told["compared"] = compared.as_json()
         figures = {str(run.run): run.as_json() for run in compared.runs}
         table = [figures.get(row["run"], {}) | row for row in table]
-    if json:
-        print_json(told)
-    else:
-        from pennyweight.report.search import next_commands, search_report
+    if not json:
+        from pennyweight.report.search import search_report
 
         console = output()
         console.print(search_report(found, console.width, compared))
         console.print()
+    emulated = None
+    if virtual is not None:
+        from pennyweight.report.emulation import winner_report
+
+        show_message(f"bringing the winner to int8, and running it on {virtual.name}")
+        quantized, emulated = _on_a_virtual_board(found.winner.run, virtual, data_dir, device)
+        told |= {"quantized": quantized.as_json(), "emulated": emulated.as_json()}
+        if not json:
+            console.print(winner_report(quantized, emulated))
+            console.print()
+    if json:
+        print_json(told)
+    else:
+        from pennyweight.report.search import next_commands
+
         for line in next_commands(found):
             console.print(line, soft_wrap=True)
+        if emulated is not None:
+            console.print(f"its C: {command('export', found.winner.run, '--to', 'c')}", soft_wrap=True)
     if csv is not None:
         from pennyweight.report.csv import write_csv
 
         write_csv(csv, table)
     show_message(f"report: {write_report([found.winner.run.parent])}")
+    if emulated is not None and not emulated.agrees:
+        raise typer.Exit(1)
 
 
 def _planned(folder: Path) -> int | None:
@@ -323,6 +357,30 @@ def _refuse_a_dear_board(board: Board, budget: Budget) -> None:
     within = [each.key for each in boards().values() if not allowed.excesses({"price_usd": each.price_usd})]
     hint = f"within that price: {', '.join(within)}" if within else "pennyweight boards tells every price"
     raise BudgetError(f"{board.key} {price}, and {format_price(budget.price_usd)} is allowed", hint=hint)
+
+
+def _refuse_a_board_without_its_tools(board: Board) -> None:
+    """Raises before the search what would be raised after it: MissingExtraError, or UsageError for the board's core."""
+    from pennyweight.core.errors import MissingExtraError
+    from pennyweight.deploy.toolchain.compiler import zig
+    from pennyweight.deploy.toolchain.target import find_target
+
+    find_target(board.core)
+    zig()
+    if find_spec("unicorn") is None:
+        raise MissingExtraError("emulating boards", "boards")
+
+
+def _on_a_virtual_board(run: Path, board: Board, data_dir: Path | None, device: str) -> tuple[Quantized, Emulated]:
+    """What int8 costs the winner, and what its firmware does on a board."""
+    from pennyweight.deploy.emulated import emulate
+    from pennyweight.report.progress import ImagesDisplay, TrainingDisplay
+    from pennyweight.shrink.quantize.quantize import quantize
+
+    with TrainingDisplay() as display:
+        quantized = quantize(run, data_dir=data_dir, device=device, on_progress=display)
+    with ImagesDisplay() as images:
+        return quantized, emulate(run, board, images=EMULATED_IMAGES, data_dir=data_dir, on_progress=images)
 
 
 def _refuse_beside_resume(context: typer.Context) -> None:

@@ -88,6 +88,15 @@ def _measured(key: str, name: str, mhz: int, seconds: float, images: int, engine
     return Core(key, name, cycles, engine, Source(f"MLPerf Tiny {version}: {run}", date(2026, 11, 21), url))
 
 
+TINYMAIX_CIFAR_MACS = 3_082_240
+"""Multiply-accumulates of TinyMaix's CIFAR-10 network: 5x5 with stride 2 to 32, 32, 64, then 1,024 to 10."""
+
+_TINYMAIX = Source(
+    "TinyMaix benchmark: ESP32-C3, cifar, 127 ms at 160 MHz",
+    date(2026, 11, 22),
+    "https://github.com/sipeed/TinyMaix/blob/main/benchmark.md",
+)
+
 _BOSCH = "v1.2 bosch/results/NUCLEO_G0B1RE_int8"
 _ST = "v1.2 STMicroelectronics/results"
 _PLUMERAI = "v1.1 plumerai/results/NUCLEO_U575ZI_Q"
@@ -103,7 +112,7 @@ CORES: dict[str, Core] = {
         _measured("cortex-m33", "Arm Cortex-M33", 160, 15.643, 150, "Plumerai", _PLUMERAI),
         Core("cortex-m55", "Arm Cortex-M55"),
         Core("rv32ec", "RISC-V RV32EC"),
-        Core("rv32imc", "RISC-V RV32IMC"),
+        Core("rv32imc", "RISC-V RV32IMC", 0.127 * 160e6 / TINYMAIX_CIFAR_MACS, "TinyMaix", _TINYMAIX),
         Core("rv32imac", "RISC-V RV32IMAC"),
         Core("xtensa-lx6", "Tensilica Xtensa LX6"),
         Core("xtensa-lx7", "Tensilica Xtensa LX7"),

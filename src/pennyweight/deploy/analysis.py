@@ -177,7 +177,9 @@ def analysis_of(virtual: VirtualBoard, emulation: Emulation) -> Analysis:
     program, board = virtual.program, virtual.board
     elf, footprint = program.firmware.elf, emulation.footprint
     network = program.program.network
-    instructions, kinds = emulation.instructions_by_mark(), emulation.kinds_by_mark()
+    instructions = emulation.instructions_by_mark()
+    # QEMU tells no kinds; the timings of the cores that it alone knows ask for none.
+    kinds = emulation.kinds_by_mark() or {mark: Kinds(others=count) for mark, count in instructions.items()}
     steps = {step.name: step for step in network.steps}
     layers = []
     for tensor in program.program.tensors:

@@ -21,7 +21,7 @@ TFLITE_MAX_BYTES = 256 << 20
 class Deployable:
     """An int8 network; `class_names` is empty where nobody has told them, `run` None where it came out of a file.
 
-    The network's text is visible ASCII, as it goes into files of C. `notes` say what a reader must know.
+    The network's text is visible. `notes` say what a reader must know.
     """
 
     network: IntegerNetwork
@@ -49,7 +49,7 @@ def open_deployable(source: Path | str) -> Deployable:
     if not is_tflite(path):
         run = Run.open(path)
         network = kept_network(run)
-        return Deployable(network.renamed(plain(network.text)), class_names_of(run, graph_of(run)), run)
+        return Deployable(network.renamed(visible(network.text)), class_names_of(run, graph_of(run)), run)
     file = open_tflite(path)
     if isinstance(file.network, FloatNetwork):
         way = command("quantize", path, "SOURCE", "--out", path.with_suffix(".int8.tflite"))
@@ -60,21 +60,12 @@ def open_deployable(source: Path | str) -> Deployable:
 def open_tflite(path: Path) -> TfliteFile:
     """The network of a .tflite file. Raises UsageError, or GraphError for a file that cannot be read."""
     content = read_tflite(path)
-    network, names = read(content, plain(path)), class_names(content)
+    network, names = read(content, visible(path)), class_names(content)
     classes = network.graph.classes
     if names and len(names) != classes:
         told = f"{visible(path)} names {len(names):,} classes and tells {classes:,} apart: its names are left out"
         return TfliteFile(network, (), (told,))
     return TfliteFile(network, names, ())
-
-
-def plain(text: object) -> str:
-    """The text as visible ASCII.
-
-    >>> print(plain("café"))
-    caf\\xe9
-    """
-    return visible(text).encode("ascii", "backslashreplace").decode()
 
 
 def is_tflite(path: Path) -> bool:

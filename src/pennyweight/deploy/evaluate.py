@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -23,14 +22,13 @@ from pennyweight.deploy.c.host import HostProgram
 from pennyweight.deploy.deployable import TfliteFile, open_deployable, open_tflite
 from pennyweight.deploy.tflite.read import FloatNetwork
 from pennyweight.deploy.trained import trained_network
+from pennyweight.deploy.watching import Watcher, unwatched
 from pennyweight.fit.accuracy import Accuracy
-from pennyweight.fit.answer import Answer
 from pennyweight.fit.asked import Asked, asked_images, check_part, check_shape, labels_as, part_of, usual_part
-from pennyweight.fit.calibration import Bin
-from pennyweight.fit.class_figures import ClassFigures
+from pennyweight.fit.card import write_card
 from pennyweight.fit.compare import mcnemar
 from pennyweight.fit.device import choose_device, out_of_memory_told
-from pennyweight.fit.judgement import Judgement, judge
+from pennyweight.fit.judgement import Judged, Judgement, judge
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.net.integer.network import IntegerNetwork
 from pennyweight.net.integer.reference import dequantise
@@ -75,33 +73,19 @@ class AgainstFloat:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class DeployedEvaluation(Shown):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployedEvaluation(Judged, Shown):
     """How well a network answered: `firmware` is its C, compiled for this machine, `float32` a .tflite's in PyTorch.
 
-    `network` is the run folder or the file. `loss` is infinite where a true class was given no chance at all, as the
-    integers of a softmax may say. `opened` counts looks at the run's test part; `ms_per_image` is the mean time of an
-    image on this machine. A file has no `against_float`, no `opened` and no `kept`. The rest is as in an Evaluation.
+    `network` is the run folder or the file. `opened` counts looks at the run's test part; `ms_per_image` is the mean
+    time of an image on this machine. A file has no `against_float`, no `opened` and no `kept`.
     """
 
     network: Path
     form: Form
-    source: str
-    part: str
-    accuracy: Accuracy
-    not_blank: Accuracy | None
-    loss: float
-    class_names: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    per_class: tuple[ClassFigures, ...]
-    calibration_error: float
-    reliability: tuple[Bin, ...]
-    mistakes: tuple[Answer, ...]
-    photos: tuple[Answer, ...]
     ms_per_image: float
     opened: int | None
     against_float: AgainstFloat | None
-    notes: tuple[str, ...]
     kept: Path | None
 
     def as_json(self) -> dict[str, Any]:
@@ -109,25 +93,10 @@ class DeployedEvaluation(Shown):
         return {
             "network": str(self.network),
             "form": self.form,
-            "source": self.source,
-            "part": self.part,
-            "accuracy": self.accuracy.share,
-            "correct": self.accuracy.correct,
-            "interval": list(self.accuracy.interval),
-            "n": self.accuracy.n,
-            "not_blank": None if self.not_blank is None else asdict(self.not_blank),
-            "loss": self.loss if math.isfinite(self.loss) else None,
-            "classes": list(self.class_names),
-            "confusion": [list(row) for row in self.confusion],
+            **Judged.as_json(self),
             "test_openings": self.opened,
-            "per_class": [asdict(each) for each in self.per_class],
-            "calibration_error": self.calibration_error,
-            "reliability": [asdict(each) for each in self.reliability],
-            "mistakes": [each.as_json() for each in self.mistakes],
-            "photos": [each.as_json() for each in self.photos],
             "ms_per_image": self.ms_per_image,
             "against_float": None if self.against_float is None else self.against_float.as_json(),
-            "notes": list(self.notes),
             "kept": None if self.kept is None else str(self.kept),
         }
 
@@ -140,21 +109,24 @@ def evaluate_firmware(
     part: Literal["test", "validation", "train", "all"] | None = None,
     data_dir: Path | None = None,
     device: str = "auto",
+    on_progress: Watcher = unwatched,
 ) -> DeployedEvaluation:
     """How well the C of a quantised run answers, compiled for this machine, beside the run's network in float32.
 
     The C is that which `export` writes. Images, parts and openings are those of `evaluate`. The result is kept in the
-    run folder, beside the integer network.
+    run folder, beside the integer network, and its model card is written anew.
     Raises RunError for a run that is not quantised, MissingExtraError where there is no C compiler; else as `evaluate`.
     """
     folder = Run.open(run)
     trained = TrainedNetwork.of(folder, choose_device(device))
     network = open_deployable(folder.folder).network
     asked = asked_images(folder, trained.class_names, network.input_shape, source, part, data_dir)
-    answering = _in_firmware(network)
+    on_progress("compiling", 0, len(asked.chosen))
+    answering = _in_firmware(network, on_progress)
     opened = asked.count_opening(folder)
     chances, ms_per_image = _timed(answering, asked.chosen.images)
     told = judge(asked, trained.class_names, chances)
+    on_progress("answering in float32", 0, len(asked.chosen))
     exact = trained.logits(asked.chosen.images).numpy().argmax(1)
     right = exact == asked.chosen.labels
     kept = folder.subfolder(FOLDER) / f"firmware-{asked.name}.json"
@@ -182,6 +154,7 @@ def evaluate_firmware(
     try:
         with writing(kept) as path:
             write_json(path, facts)
+        write_card(folder)
     except RunError as error:  # no look is lost
         raise RunError(f"{error}; the accuracy is {found.accuracy}", hint=error.hint) from error
     return found
@@ -195,6 +168,7 @@ def evaluate_tflite(
     part: Literal["test", "validation", "train", "all"] | None = None,
     data_dir: Path | None = None,
     device: str = "auto",
+    on_progress: Watcher = unwatched,
 ) -> DeployedEvaluation:
     """How well the network of a .tflite file answers: in int8 its C, compiled for this machine, in float32 PyTorch.
 
@@ -210,7 +184,7 @@ def evaluate_tflite(
     if isinstance(network, FloatNetwork):
         answering = _in_float(trained_network(network, names, choose_device(device)))
     else:
-        answering = _in_firmware(network)
+        answering = _in_firmware(network, on_progress)
     chances, ms_per_image = _timed(answering, asked.chosen.images)
     form: Form = "float32" if isinstance(network, FloatNetwork) else "firmware"
     return _evaluation(path, form, judge(asked, names, chances), chances, ms_per_image)
@@ -243,13 +217,16 @@ def file_images(
     return Asked.of(images, asked, chosen, own=False, notes=tuple(notes)), names
 
 
-def _in_firmware(network: IntegerNetwork) -> Answering:
+def _in_firmware(network: IntegerNetwork, on_progress: Watcher) -> Answering:
     """Answers of the network's C, as `export` writes it."""
     program = HostProgram(network, packing="blocks")
     is_softmax = isinstance(network.steps[-1].op, Softmax)
 
     def answer(images: Pixels) -> Reals:
-        parts = [program.run(images[at : at + IMAGES_AT_ONCE]) for at in range(0, len(images), IMAGES_AT_ONCE)]
+        parts = []
+        for at in range(0, len(images), IMAGES_AT_ONCE):
+            on_progress("answering in C", at, len(images))
+            parts.append(program.run(images[at : at + IMAGES_AT_ONCE]))
         return _chances(dequantise(network, np.concatenate(parts)), is_softmax=is_softmax)
 
     return answer

@@ -17,11 +17,13 @@ class Timing:
     """Cycles of a core: `instruction` for each, and so many more for each of the others of Kinds.
 
     `error` is the share by which the estimate may be off in both directions. `flash_load` is that of the flash on
-    which it was calibrated, of `calibrated_on` if that is a board that we know.
+    which it was calibrated, of `calibrated_on` if that is a board that we know. Without `is_calibrated` cycles are
+    between one and two an instruction, and no more is known.
     """
 
     error: float
     calibrated_on: str = ""
+    is_calibrated: bool = True
     instruction: float = 1
     load: float = 0
     load_run: float = 0
@@ -49,6 +51,9 @@ class Timing:
         )
 
 
+ONE_OR_TWO = Timing(1 / 3, is_calibrated=False, instruction=1.5)
+"""One to two cycles an instruction."""
+
 TIMINGS: dict[str, Timing] = {
     "cortex-m0": Timing(0.3, load=1, store=1, register=1, taken=2),
     "cortex-m0plus": Timing(0.2, load=1, store=1, register=1, taken=1),
@@ -56,17 +61,23 @@ TIMINGS: dict[str, Timing] = {
     "cortex-m4f": Timing(0.15, "nucleo-l4r5zi", load_run=1, register=1, divide=6, taken=2, flash_load=3.5),
     "cortex-m7": Timing(0.15, instruction=1.12),
     "cortex-m33": Timing(0.2, register=1, divide=6, taken=2, flash_load=2.7),
+    "cortex-m55": ONE_OR_TWO,
+    "rv32ec": ONE_OR_TWO,
+    "rv32imc": Timing(0.35, instruction=1.21),
+    "rv32imac": Timing(0.35, instruction=0.97),
 }
-"""What is known of each core; of the others nobody published enough."""
+"""What is known of each core; for the others there is no compiler."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """An estimate: `cycles`, `ms`, and the share by which it may be off in both directions."""
+    """An estimate: `cycles`, `ms`, and the share by which it may be off in both directions. Without `is_calibrated` it
+    is the count of instructions and no more: one to two cycles each."""
 
     cycles: float
     ms: float
     error: float
+    is_calibrated: bool = True
 
 
 def estimate(board: Board, kinds: Kinds, *, are_flash_loads_known: bool = True) -> Latency | None:
@@ -80,4 +91,4 @@ def estimate(board: Board, kinds: Kinds, *, are_flash_loads_known: bool = True) 
         return None
     cycles = timing.cycles(kinds)
     waiting = 0.0 if board.key == timing.calibrated_on else timing.flash_load * kinds.flash_loads / max(cycles, 1)
-    return Latency(cycles, cycles / (board.mhz * 1000), timing.error + waiting)
+    return Latency(cycles, cycles / (board.mhz * 1000), timing.error + waiting, timing.is_calibrated)

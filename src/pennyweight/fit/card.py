@@ -16,8 +16,9 @@ from pennyweight.core.errors import RunError, UsageError
 from pennyweight.core.files import write_bytes
 from pennyweight.core.run import ENVIRONMENT, RESULTS, SETTINGS, Run
 from pennyweight.core.text import command, visible
-from pennyweight.core.units import counted, format_minutes
+from pennyweight.core.units import counted, format_milliseconds, format_minutes
 from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.deployed import Deployed, OnBoard, deployed
 from pennyweight.fit.graph import class_names_of, graph_of
 from pennyweight.fit.kept import OWN_PARTS, KeptEvaluation, kept_evaluations
 from pennyweight.fit.recipe import Recipe
@@ -44,6 +45,7 @@ class _Facts:
     settings: Mapping[str, Any]
     results: Mapping[str, Any]
     evaluations: Mapping[str, KeptEvaluation]
+    int8: Deployed | None
     left_out: Sequence[str]
     graph: Graph
     classes: tuple[str, ...]
@@ -89,6 +91,7 @@ def _read(run: Run) -> _Facts:
         settings=settings,
         results=run.read(RESULTS),
         evaluations=kept_evaluations(run, left_out),
+        int8=deployed(run, left_out),
         left_out=tuple(left_out.values()),
         graph=graph,
         classes=class_names_of(run, graph),
@@ -128,6 +131,9 @@ def _lines(facts: _Facts) -> Iterator[str]:
     yield from _costs(facts.graph)
     yield from _section("Accuracy")
     yield from _accuracy(facts)
+    if facts.int8 is not None:
+        yield from _section("On a board")
+        yield from _on_boards(facts.int8)
     yield from _section("Limits")
     yield from (f"- {limit}" for limit in _limits(facts))
     yield from _section("For its users to add")
@@ -228,6 +234,47 @@ def _accuracy(facts: _Facts) -> Iterator[str]:
             break
 
 
+def _on_boards(int8: Deployed) -> Iterator[str]:
+    tuned = f", after {counted(int8.fine_tuned_epochs, 'epoch')} of fine-tuning" if int8.fine_tuned_epochs else ""
+    yield f"Quantised to int8{tuned}: {int8.weight_bytes:,} bytes of weights."
+    yield ""
+    heads = ("images", "float32", "int8", "95 % interval (Wilson)", "only float32, only int8 right", "n")
+    rows = []
+    for name, each in int8.accuracies.items():
+        low, high = each.int8.interval
+        rows.append(
+            (
+                escaped(name if name in OWN_PARTS else each.source),
+                f"{100 * each.float32.share:.2f} %",
+                f"{100 * each.int8.share:.2f} %",
+                f"{100 * low:.2f} … {100 * high:.2f} %",
+                f"{each.only_float_right:,}, {each.only_int8_right:,}",
+                f"{each.int8.n:,}",
+            )
+        )
+    yield from _table(heads, rows)
+    if int8.boards:
+        yield ""
+        yield "Its firmware on virtual boards, measured; latency is estimated:"
+        yield ""
+        heads = ("board", "answers", "flash", "RAM with stack", "instructions an image", "latency")
+        yield from _table(heads, map(_board_row, int8.boards))
+
+
+def _board_row(on: OnBoard) -> tuple[str, ...]:
+    latency = "–"
+    if on.latency_ms is not None and on.latency_error is not None:
+        latency = f"{format_milliseconds(on.latency_ms)} ± {100 * on.latency_error:.0f} %"
+    return (
+        escaped(on.board),
+        f"{'equal to' if on.agrees else 'DIFFER from'} the reference ({counted(on.images, 'image')})",
+        f"{on.flash_bytes:,} bytes ({100 * on.flash_bytes / on.flash_available_bytes:.0f} %)",
+        f"{on.ram_bytes:,} bytes ({100 * on.ram_bytes / on.ram_available_bytes:.0f} %)",
+        f"{on.instructions:,}",
+        latency,
+    )
+
+
 def _limits(facts: _Facts) -> Iterator[str]:
     """What the figures do not show, in sentences that follow from them."""
     for name, accuracy in facts.accuracies():
@@ -252,7 +299,12 @@ def _limits(facts: _Facts) -> Iterator[str]:
     if not any(evaluation.timing for evaluation in facts.evaluations.values()):
         yield "The time that a picture takes was not measured."
     yield from (f"Left out of this card: {escaped(what)}." for what in facts.left_out)
-    yield "Every accuracy is that of float32 weights; int8 was not measured, its bytes are estimates."
+    if facts.int8 is None:
+        yield "Every accuracy is that of float32 weights; int8 was not measured, its bytes are estimates."
+    elif not facts.int8.boards:
+        yield "Its firmware ran on no board: the bytes of flash and RAM are estimates."
+    else:
+        yield "The boards were virtual: instructions were counted, and no real time was measured."
     yield f"It knows {len(facts.classes):,} classes and answers one of them whatever a picture shows."
 
 
@@ -263,7 +315,7 @@ def _limits_of_test(facts: _Facts) -> Iterator[str]:
             if facts.results["validation_n"]
             else "The test part is still sealed, and there is no validation part: nothing says how good the network is."
         )
-    elif "test" not in facts.evaluations:
+    elif "test" not in facts.evaluations and (facts.int8 is None or "test" not in facts.int8.accuracies):
         yield "The test part was opened, but what came out is not kept in the run folder."
     if facts.opened > 1:
         yield "The test part was opened more than once: if that led to a choice, the test accuracy is optimistic."

@@ -18,6 +18,7 @@ from pennyweight.core.units import counted
 from pennyweight.core.version import VERSION
 from pennyweight.data.images import LabelledImages
 from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.deployed import deployed
 from pennyweight.fit.device import choose_device
 from pennyweight.fit.epoch_time import seconds_per_epoch
 from pennyweight.fit.evaluate import Evaluation, evaluate
@@ -36,8 +37,8 @@ class ComparedRun:
     """One run's figures. `weight_bytes` are float32; of int8 `flash_bytes` and `ram_bytes` (tensors and stack) are
     estimates, `peak_ram_bytes` (tensors) is exact.
 
-    `test` is what is kept of a look at the sealed test part, which was opened `opened` times. An accuracy is None where
-    nobody looked. `timing` was taken now, for all runs on one machine.
+    `test` is what is kept of a look at the sealed test part, which was opened `opened` times, and `int8_test` that of
+    the firmware's C. An accuracy is None where nobody looked. `timing` was taken now, for all runs on one machine.
     """
 
     run: Path
@@ -54,6 +55,8 @@ class ComparedRun:
     train: Accuracy | None
     validation: Accuracy | None
     test: Accuracy | None
+    int8_validation: Accuracy | None
+    int8_test: Accuracy | None
     photos: Accuracy | None
     opened: int
     timing: Timing
@@ -62,7 +65,7 @@ class ComparedRun:
     def as_json(self) -> dict[str, Any]:
         """The figures as JSON types, under names that carry their units."""
         accuracies: dict[str, Any] = {}
-        for part in ("train", "validation", "test", "photos"):
+        for part in ("train", "validation", "test", "int8_validation", "int8_test", "photos"):
             accuracy: Accuracy | None = getattr(self, part)
             accuracies[f"{part}_accuracy"] = accuracy.share if accuracy else None
             accuracies[f"{part}_interval"] = list(accuracy.interval) if accuracy else None
@@ -224,25 +227,28 @@ class _Look:
         network = TrainedNetwork.of(run, self._where)
         photos = self._own_photos(run)
         left_out: dict[str, str] = {}
-        kept = kept_evaluations(run, left_out)
+        kept, int8 = kept_evaluations(run, left_out), deployed(run, left_out)
+        on_integers = {part: each.int8 for part, each in int8.accuracies.items()} if int8 else {}
         self.notes += left_out.values()
         train = kept["train"].accuracy if "train" in kept else self._train(run, fingerprint)
-        float32, int8 = cost(network.graph, bits=32), cost(network.graph, bits=8)
+        in_float32, in_int8 = cost(network.graph, bits=32), cost(network.graph, bits=8)
         figures = ComparedRun(
             run=folder,
             network=training.network,
             source=training.source,
             parameters=training.parameters,
-            macs=int8.macs,
-            weight_bytes=float32.weight_bytes,
-            flash_bytes=int8.flash_bytes,
-            ram_bytes=int8.ram_bytes,
-            peak_ram_bytes=int8.peak_ram_bytes,
+            macs=in_int8.macs,
+            weight_bytes=in_float32.weight_bytes,
+            flash_bytes=in_int8.flash_bytes,
+            ram_bytes=in_int8.ram_bytes,
+            peak_ram_bytes=in_int8.peak_ram_bytes,
             epochs=training.epochs,
             seconds_per_epoch=seconds_per_epoch(training.curves),
             train=train,
             validation=training.validation,
             test=kept["test"].accuracy if "test" in kept else None,
+            int8_validation=on_integers.get("validation"),
+            int8_test=on_integers.get("test"),
             photos=photos.accuracy if photos else None,
             opened=len(run.openings()),
             timing=measure(network, np.zeros((1, *network.graph.input_shape), np.uint8)),

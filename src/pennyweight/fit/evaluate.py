@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -15,49 +14,29 @@ from pennyweight.core.errors import RunError
 from pennyweight.core.run import EVALUATIONS, RESULTS, Run
 from pennyweight.core.shown import Shown
 from pennyweight.data.images import LabelledImages
-from pennyweight.fit.accuracy import Accuracy
-from pennyweight.fit.answer import Answer
 from pennyweight.fit.asked import asked_images
-from pennyweight.fit.calibration import Bin
 from pennyweight.fit.card import write_card
-from pennyweight.fit.class_figures import ClassFigures
 from pennyweight.fit.contact_sheet import contact_sheet
 from pennyweight.fit.device import choose_device, out_of_memory_told
 from pennyweight.fit.epoch_time import seconds_per_epoch
-from pennyweight.fit.judgement import judge
+from pennyweight.fit.judgement import Judged, judge
 from pennyweight.fit.network import TrainedNetwork
 from pennyweight.fit.predict import as_tensor
 from pennyweight.fit.timing import Timing, measure
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation(Shown):
-    """How well a network answered: `confusion[true][answered]` counts images, `opened` looks at the test part.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation(Judged, Shown):
+    """How well the network of a run answered; `opened` counts looks at the run's test part.
 
-    `mistakes` are the wrong answers of most confidence, that of most first; `photos` are all answers where the images
-    are a user's own photos, and `not_blank` the accuracy on those in which something was found, None where that is all
-    of them or none. `seconds_per_epoch` is what an epoch of the training took, the median. `kept` is the file in the
-    run folder that holds all this, `contact_sheet` the one that shows the photos, or else the mistakes; None where
-    there are none.
+    `seconds_per_epoch` is what an epoch of the training took, the median. `kept` is the file in the run folder that
+    holds all this, `contact_sheet` the one that shows the photos, or else the mistakes; None where there are none.
     """
 
     run: Path
-    source: str
-    part: str
-    accuracy: Accuracy
-    not_blank: Accuracy | None
-    loss: float
-    class_names: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
     opened: int
-    per_class: tuple[ClassFigures, ...]
-    calibration_error: float
-    reliability: tuple[Bin, ...]
-    mistakes: tuple[Answer, ...]
-    photos: tuple[Answer, ...]
     timing: Timing
     seconds_per_epoch: float | None
-    notes: tuple[str, ...]
     kept: Path
     contact_sheet: Path | None
 
@@ -65,25 +44,10 @@ class Evaluation(Shown):
         """The result as JSON types."""
         return {
             "run": str(self.run),
-            "source": self.source,
-            "part": self.part,
-            "accuracy": self.accuracy.share,
-            "correct": self.accuracy.correct,
-            "interval": list(self.accuracy.interval),
-            "n": self.accuracy.n,
-            "not_blank": None if self.not_blank is None else asdict(self.not_blank),
-            "loss": self.loss,
-            "classes": list(self.class_names),
-            "confusion": [list(row) for row in self.confusion],
+            **Judged.as_json(self),
             "test_openings": self.opened,
-            "per_class": [asdict(each) for each in self.per_class],
-            "calibration_error": self.calibration_error,
-            "reliability": [asdict(each) for each in self.reliability],
-            "mistakes": [each.as_json() for each in self.mistakes],
-            "photos": [each.as_json() for each in self.photos],
             "timing": self.timing.as_json(),
             "seconds_per_epoch": self.seconds_per_epoch,
-            "notes": list(self.notes),
             "kept": str(self.kept),
         }
 
@@ -149,7 +113,6 @@ def _kept(run: Run, name: str, found: Evaluation, more: Mapping[str, Any]) -> Ev
     Raises RunError with the accuracy where it cannot be kept, so that no look is lost.
     """
     facts = found.as_json() | {
-        "loss": found.loss if math.isfinite(found.loss) else None,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         **more,
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +78,52 @@ class Judgement:
             png=png,
             **(images.facts_of(place) if isinstance(images, Photos) else {}),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What every evaluation tells, whoever answered: a Judgement without its images.
+
+    `confusion[true][answered]` counts images. `mistakes` are the wrong answers of most confidence, that of most first;
+    `photos` are all answers where the images are a user's own photos, and `not_blank` the accuracy on those in which
+    something was found, None where that is all of them or none. `loss` is infinite where a true class was given no
+    chance at all.
+    """
+
+    source: str
+    part: str
+    accuracy: Accuracy
+    not_blank: Accuracy | None
+    loss: float
+    class_names: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    per_class: tuple[ClassFigures, ...]
+    calibration_error: float
+    reliability: tuple[Bin, ...]
+    mistakes: tuple[Answer, ...]
+    photos: tuple[Answer, ...]
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as JSON types."""
+        return {
+            "source": self.source,
+            "part": self.part,
+            "accuracy": self.accuracy.share,
+            "correct": self.accuracy.correct,
+            "interval": list(self.accuracy.interval),
+            "n": self.accuracy.n,
+            "not_blank": None if self.not_blank is None else asdict(self.not_blank),
+            "loss": self.loss if math.isfinite(self.loss) else None,
+            "classes": list(self.class_names),
+            "confusion": [list(row) for row in self.confusion],
+            "per_class": [asdict(each) for each in self.per_class],
+            "calibration_error": self.calibration_error,
+            "reliability": [asdict(each) for each in self.reliability],
+            "mistakes": [each.as_json() for each in self.mistakes],
+            "photos": [each.as_json() for each in self.photos],
+            "notes": list(self.notes),
+        }
 
 
 def judge(asked: Asked, class_names: Sequence[str], chances: npt.NDArray[np.float64]) -> Judgement:

@@ -61,29 +61,29 @@ class KeptEvaluation:
     @staticmethod
     def of(facts: Mapping[str, Any]) -> KeptEvaluation:
         """The evaluation that `facts` tell of. Raises ValueError with the reason where they cannot be one's."""
-        accuracy = Accuracy(_whole(facts, "correct"), _whole(facts, "n", least=1))
+        accuracy = Accuracy(count_of(facts, "correct"), count_of(facts, "n", least=1))
         labels, answers = _classes(facts, "labels"), _classes(facts, "answers")
         if len(labels) != len(answers):
             raise ValueError(f"{len(labels):,} labels and {len(answers):,} answers")
         if len(labels) and accuracy != Accuracy(int((labels == answers).sum()), len(labels)):
             raise ValueError(f"its answers are not those of {accuracy}")
-        class_names = tuple(visible(name) for name in _list(facts, "classes", str))
+        class_names = tuple(visible(name) for name in list_of(facts, "classes", str))
         return KeptEvaluation(
-            source=_text(facts, "source"),
-            part=_text(facts, "part"),
+            source=text_of(facts, "source"),
+            part=text_of(facts, "part"),
             accuracy=accuracy,
             not_blank=None if facts.get("not_blank") is None else _not_blank(facts["not_blank"], accuracy),
-            loss=_number(facts, "loss"),
+            loss=number_of(facts, "loss"),
             class_names=class_names,
             confusion=_confusion(facts, len(class_names), accuracy),
-            per_class=tuple(map(_class_figures, _list(facts, "per_class", Mapping))),
-            calibration_error=_number(facts, "calibration_error", most=1),
-            reliability=tuple(map(_bin, _list(facts, "reliability", Mapping))),
-            mistakes=tuple(map(_answer, _list(facts, "mistakes", Mapping))),
-            photos=tuple(map(_answer, _list(facts, "photos", Mapping))),
+            per_class=tuple(map(_class_figures, list_of(facts, "per_class", Mapping))),
+            calibration_error=number_of(facts, "calibration_error", most=1),
+            reliability=tuple(map(_bin, list_of(facts, "reliability", Mapping))),
+            mistakes=tuple(map(_answer, list_of(facts, "mistakes", Mapping))),
+            photos=tuple(map(_answer, list_of(facts, "photos", Mapping))),
             timing=None if facts.get("timing") is None else _timing(facts["timing"]),
-            test_openings=_whole(facts, "test_openings"),
-            fingerprint=_text(facts, "fingerprint") if "fingerprint" in facts else "",
+            test_openings=count_of(facts, "test_openings"),
+            fingerprint=text_of(facts, "fingerprint") if "fingerprint" in facts else "",
             labels=labels,
             answers=answers,
         )
@@ -103,14 +103,14 @@ def kept_evaluations(run: Run, left_out: dict[str, str]) -> dict[str, KeptEvalua
 def _not_blank(facts: object, whole: Accuracy) -> Accuracy:
     if not isinstance(facts, Mapping):
         raise ValueError("its not_blank is no JSON object")
-    part = Accuracy(_whole(facts, "correct"), _whole(facts, "n", least=1))
+    part = Accuracy(count_of(facts, "correct"), count_of(facts, "n", least=1))
     if part.n >= whole.n or part.correct > whole.correct:
         raise ValueError(f"not_blank, {part}, is no part of {whole}")
     return part
 
 
 def _confusion(facts: Mapping[str, Any], classes: int, accuracy: Accuracy) -> tuple[tuple[int, ...], ...]:
-    rows = _list(facts, "confusion", list)
+    rows = list_of(facts, "confusion", list)
     if not rows:
         return ()
     if len(rows) != classes or any(len(row) != classes for row in rows):
@@ -122,50 +122,50 @@ def _confusion(facts: Mapping[str, Any], classes: int, accuracy: Accuracy) -> tu
 
 
 def _bin(facts: Mapping[str, Any]) -> Bin:
-    return Bin(_number(facts, "confidence", most=1), _number(facts, "accuracy", most=1), _whole(facts, "n"))
+    return Bin(number_of(facts, "confidence", most=1), number_of(facts, "accuracy", most=1), count_of(facts, "n"))
 
 
 def _answer(facts: Mapping[str, Any]) -> Answer:
     try:
-        png = b64decode(_text(facts, "png_base64"), validate=True)
+        png = b64decode(text_of(facts, "png_base64"), validate=True)
     except ValueError:
         png = b""
-    confidence = _number(facts, "confidence", most=1)
+    confidence = number_of(facts, "confidence", most=1)
     if confidence is None or not png.startswith(PNG):
         raise ValueError("a picture of it is no PNG, or has no confidence")
     return Answer(
-        index=_whole(facts, "index"),
-        true=_text(facts, "true"),
-        answer=_text(facts, "answer"),
+        index=count_of(facts, "index"),
+        true=text_of(facts, "true"),
+        answer=text_of(facts, "answer"),
         confidence=confidence,
         png=png,
-        file=_text(facts, "file") if "file" in facts else "",
-        note=_text(facts, "note") if "note" in facts else "",
+        file=text_of(facts, "file") if "file" in facts else "",
+        note=text_of(facts, "note") if "note" in facts else "",
     )
 
 
 def _class_figures(facts: Mapping[str, Any]) -> ClassFigures:
     return ClassFigures(
-        name=_text(facts, "name"),
-        precision=_number(facts, "precision", most=1),
-        recall=_number(facts, "recall", most=1),
-        f1=_number(facts, "f1", most=1),
-        n=_whole(facts, "n"),
+        name=text_of(facts, "name"),
+        precision=number_of(facts, "precision", most=1),
+        recall=number_of(facts, "recall", most=1),
+        f1=number_of(facts, "f1", most=1),
+        n=count_of(facts, "n"),
     )
 
 
 def _timing(facts: object) -> Timing:
     if not isinstance(facts, Mapping):
         raise ValueError("its timing is no JSON object")
-    alone, at_best = _number(facts, "batch1_ms"), _number(facts, "best_batch_ms_per_image")
+    alone, at_best = number_of(facts, "batch1_ms"), number_of(facts, "best_batch_ms_per_image")
     if alone is None or at_best is None:
         raise ValueError("its timing has no times")
     return Timing(
         batch1_ms=alone,
-        best_batch=_whole(facts, "best_batch"),
+        best_batch=count_of(facts, "best_batch"),
         best_batch_ms_per_image=at_best,
-        threads=_whole(facts, "threads"),
-        device=_text(facts, "device"),
+        threads=count_of(facts, "threads"),
+        device=text_of(facts, "device"),
         batch1_ms_quartiles=_quartiles(facts, "batch1_ms_quartiles"),
         best_batch_ms_per_image_quartiles=_quartiles(facts, "best_batch_ms_per_image_quartiles"),
     )
@@ -176,20 +176,22 @@ def _quartiles(facts: Mapping[str, Any], name: str) -> Quartiles | None:
         case None:
             return None
         case [lower, upper]:
-            low, high = _number({name: lower}, name), _number({name: upper}, name)
+            low, high = number_of({name: lower}, name), number_of({name: upper}, name)
             if low is not None and high is not None and low <= high:
                 return low, high
     raise ValueError(f"{name} are no two numbers in order")
 
 
-def _text(facts: Mapping[str, Any], name: str) -> str:
+def text_of(facts: Mapping[str, Any], name: str) -> str:
+    """A text, fit to be shown. This and those below raise ValueError where there is nothing of the kind."""
     value = facts.get(name)
     if not isinstance(value, str):
         raise ValueError(f"{name} is no text")
     return visible(value)
 
 
-def _whole(facts: Mapping[str, Any], name: str, least: int = 0) -> int:
+def count_of(facts: Mapping[str, Any], name: str, least: int = 0) -> int:
+    """A whole number of at least `least`."""
     return _counted(facts.get(name), name, least)
 
 
@@ -199,7 +201,7 @@ def _counted(value: object, name: str, least: int = 0) -> int:
     return value
 
 
-def _number(facts: Mapping[str, Any], name: str, most: float = sys.float_info.max) -> float | None:
+def number_of(facts: Mapping[str, Any], name: str, most: float = sys.float_info.max) -> float | None:
     """A number from 0 to `most`; None where there is none."""
     value = facts.get(name)
     if value is None:
@@ -209,7 +211,8 @@ def _number(facts: Mapping[str, Any], name: str, most: float = sys.float_info.ma
     return float(value)
 
 
-def _list(facts: Mapping[str, Any], name: str, kind: type) -> list[Any]:
+def list_of(facts: Mapping[str, Any], name: str, kind: type) -> list[Any]:
+    """A list of one kind of value alone; empty where there is none."""
     value = facts.get(name) or []
     if not isinstance(value, list) or not all(isinstance(each, kind) for each in value):
         raise ValueError(f"{name} is no list of {KINDS[kind]}")

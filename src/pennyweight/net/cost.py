@@ -10,8 +10,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from pennyweight.net.kernels import BLOCK, up_to
 from pennyweight.net.memory import LINEAR, Bits, element_bytes, plan_memory
-from pennyweight.net.ops import Activation, BatchNorm, GlobalPool, Pool
+from pennyweight.net.ops import Activation, BatchNorm, Conv, Dense, DepthwiseConv, GlobalPool, Pool
+from pennyweight.net.program_size import ProgramParts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,23 +25,22 @@ if TYPE_CHECKING:
 
 Kind = Literal["exact", "estimated"]
 
-CODE_BYTES = 3 * 1024
-"""Estimated flash for the program: TinyMaix says that its core code takes less than 3 KB (sipeed/TinyMaix, README)."""
-
-STACK_BYTES = 256
-"""Estimated RAM beside the tensors: a few nested calls with a dozen words each. An assumption of ours."""
+STACK_BYTES = 512
+"""RAM that firmware sets aside for its stack; taking more is an error that says so. The most that was found used on
+virtual boards is 416 bytes, by a depthwise network on a Cortex-M0; an interrupt adds 32 (ARMv6-M: eight registers)."""
 
 BIAS_BYTES = 4
 """An int8 layer adds up in int32, so its biases are int32 (TensorFlow Lite 8-bit quantization specification)."""
 
 RESCALE_BYTES = 5
 """To bring an int32 sum back to int8, each output channel has an int32 multiplier and an int8 shift (the same
-specification, weights per channel). Estimated: this is how our C is to store them."""
+specification, weights per channel)."""
 
 TABLE_BYTES = 256
-"""In int8 an activation that is no clamp is looked up: one byte for each of 256 values. Estimated, as above."""
+"""In int8 an activation that is no clamp is looked up: one byte for each of 256 values. So is a pixel's, for each
+channel, where there are several: their normalisations differ."""
 
-_COMPUTED = ("relu", "relu6", "leaky_relu")
+_CLAMPS = ("relu", "relu6")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,8 @@ class Cost:
 
     `parameters` are learnable ones, `statistics` batch norm's running means and variances, and `folded_parameters`
     the numbers that remain once batch norm is folded. `macs` counts convolutions, dense layers and matrix products.
-    `weight_bytes` is read-only memory, `peak_ram_bytes` the memory plan's; `flash_bytes` adds the program to the
-    first and `ram_bytes` the stack to the second.
+    `weight_bytes` is read-only memory, `peak_ram_bytes` the memory plan's; `flash_bytes` adds to the first the
+    `program`, on the core of a board or else on that which needs most, and `ram_bytes` the stack to the second.
     """
 
     bits: Bits
@@ -83,6 +84,7 @@ class Cost:
     weight_bytes: int
     peak_ram_bytes: int
     peak_ram_lower_bound_bytes: int
+    program: ProgramParts
     flash_bytes: int
     ram_bytes: int
     latency_ms: float | None = None
@@ -91,7 +93,7 @@ class Cost:
     @property
     def kinds(self) -> dict[str, Kind]:
         """Figure -> exact or estimated. The peak in int8 is that of the firmware, scratches of its kernels among it;
-        int8 weights are estimated as long as their tables are."""
+        int8 weights are estimated, as layers may share tables, and vector units want longer rows."""
         return {
             "parameters": "exact",
             "folded_parameters": "exact",
@@ -107,14 +109,16 @@ class Cost:
         }
 
     def on(self, board: Board | None) -> Cost:
-        """The same with a board's price, and its estimate of how long one picture takes in int8.
+        """The same with the program of a board's core, a board's price, and its estimate of how long one picture takes
+        in int8.
 
         Nobody gives us such estimates for float32, so that latency is not known, and without a board neither is.
         """
+        flash_bytes = self.weight_bytes + self.program.bytes_on(board.core if board else None)
         if board is None:
-            return replace(self, latency_ms=None, price_usd=None)
+            return replace(self, flash_bytes=flash_bytes, latency_ms=None, price_usd=None)
         latency_ms = board.latency_ms(self.macs) if self.bits == 8 else None
-        return replace(self, latency_ms=latency_ms, price_usd=board.price_usd)
+        return replace(self, flash_bytes=flash_bytes, latency_ms=latency_ms, price_usd=board.price_usd)
 
     def to_figures(self) -> dict[str, float | None]:
         """The figures that a budget can limit, by the names of its limits."""
@@ -141,7 +145,8 @@ def cost(graph: Graph, *, bits: Bits = 8, board: Board | None = None) -> Cost:
         folded += row.folded_parameters
         macs += row.macs
         weight_bytes += row.weight_bytes
-    total = Cost(
+    program = ProgramParts.of(graph, plan.forms)
+    return Cost(
         bits=bits,
         parameters=parameters,
         folded_parameters=folded,
@@ -150,10 +155,10 @@ def cost(graph: Graph, *, bits: Bits = 8, board: Board | None = None) -> Cost:
         weight_bytes=weight_bytes,
         peak_ram_bytes=plan.peak_bytes,
         peak_ram_lower_bound_bytes=plan.lower_bound_bytes,
-        flash_bytes=weight_bytes + CODE_BYTES,
+        program=program,
+        flash_bytes=weight_bytes,
         ram_bytes=plan.peak_bytes + STACK_BYTES,
-    )
-    return total if board is None else total.on(board)
+    ).on(board)
 
 
 def layer_costs(graph: Graph, *, bits: Bits = 8) -> tuple[LayerCost, ...]:
@@ -218,8 +223,10 @@ def _rows(graph: Graph, forms: Mapping[str, Deployment], bits: Bits) -> Iterator
     """The figures of each layer, in order.
 
     float32 stores 4 bytes a number. int8 stores a byte a weight (PReLU's slopes too); for each output channel of a
-    convolution or dense layer a bias, into which zero points fold, so that every one has it, and a rescaling; for each
-    channel of a batch norm that does not fold the same two; a table for an activation that is no clamp.
+    convolution or dense layer a bias, into which zero points fold, so that every one has it, and a rescaling; a weight
+    and the same two for each channel of a batch norm that does not fold; a table for an activation that is no clamp.
+    The weights of convolutions and dense layers are packed (`deploy/c/packing.py`): filters of a group by fours, and
+    the numbers of a filter by fours.
     """
     gain_bias = {form.into for form in forms.values() if form.form == "folded"}
     for layer in graph.layers:
@@ -232,10 +239,10 @@ def _rows(graph: Graph, forms: Mapping[str, Deployment], bits: Bits) -> Iterator
         elif isinstance(op, LINEAR):
             channels = graph.shapes[layer.name][-1]
             stored = counts[0] + (channels if op.bias or layer.name in gain_bias else 0)
-            int8_bytes = counts[0] + channels * (BIAS_BYTES + RESCALE_BYTES)
+            int8_bytes = _int8_bytes(op, counts[0], channels)
         elif isinstance(op, BatchNorm):
-            int8_bytes = shapes[0][-1] * (BIAS_BYTES + RESCALE_BYTES)
-        elif isinstance(op, Activation) and op.function not in _COMPUTED:
+            int8_bytes = shapes[0][-1] * (1 + BIAS_BYTES + RESCALE_BYTES)
+        elif isinstance(op, Activation) and op.function not in _CLAMPS:
             int8_bytes = TABLE_BYTES
         yield _Row(
             parameters,
@@ -244,3 +251,11 @@ def _rows(graph: Graph, forms: Mapping[str, Deployment], bits: Bits) -> Iterator
             op.macs(*shapes),
             int8_bytes if bits == 8 else 4 * stored,
         )
+
+
+def _int8_bytes(op: Conv | DepthwiseConv | Dense, weights: int, channels: int) -> int:
+    """What a linear layer stores."""
+    if isinstance(op, DepthwiseConv):
+        return weights + channels * (BIAS_BYTES + RESCALE_BYTES)
+    groups = op.groups if isinstance(op, Conv) else 1
+    return groups * up_to(BLOCK, channels // groups) * (up_to(BLOCK, weights // channels) + BIAS_BYTES + RESCALE_BYTES)

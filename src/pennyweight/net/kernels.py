@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 
     from pennyweight.net.ops import Op, Shape
 
-Packing = Literal["blocks", "rows"]
+Packing = Literal["blocks", "rows", "tiles"]
 """How weights lie in flash, and so which kernels run: blocks for cores that multiply a few numbers at once, rows for
-vector units."""
+vector units, tiles for the wider ones of PCs."""
+
+TILE = 16
+"""Filters that go together in a tile."""
 
 VECTOR = 16
 """Rows are as long as a multiple of a vector of int8s."""
@@ -45,7 +48,7 @@ LANE_BYTES = 2
 """What a number takes in the windows that a convolution lays aside: int16 on cores with DSP instructions."""
 
 PIXELS_TOGETHER = 2
-"""A convolution goes from two neighbouring pixels to the next two."""
+"""A convolution goes from two neighbouring pixels to the next two; in tiles from row to row, which asks for no more."""
 
 
 def up_to(unit: int, length: int) -> int:
@@ -62,7 +65,7 @@ def is_element_wise(op: Op, source: Shape) -> bool:
     A batch norm that folds into nothing is a depthwise 1x1 convolution in int8.
     """
     if isinstance(op, DepthwiseConv):
-        return op == DepthwiseConv((1, 1), bias=op.bias)
+        return op.kernel == (1, 1) and op == DepthwiseConv((1, 1), bias=op.bias)
     return isinstance(op, _ELEMENT_WISE)
 
 
@@ -144,11 +147,14 @@ def window_run(op: Conv, channels: int) -> tuple[int, int]:
 
 
 def scratch_bytes(op: Op, source: Shape, packing: Packing) -> int:
-    """What an op's kernel in int8 lays aside while it runs: the windows of two pixels, or a vector."""
-    if isinstance(op, Dense) and packing == "rows":
+    """What an op's kernel in int8 lays aside while it runs: the windows of two pixels or of a row, or a vector."""
+    if isinstance(op, Dense) and packing != "blocks":
         return up_to(VECTOR, source[-1])
     if not isinstance(op, Conv):
         return 0
+    if packing == "tiles":
+        width = (op.output_shape(source)[1] - 1) * op.stride[1] + op.kernel[1]
+        return op.kernel[0] * width * source[-1] + BLOCK - 1
     channels = source[-1] // op.groups
     if packing == "rows":
         return 2 * up_to(VECTOR, math.prod(op.kernel) * channels)

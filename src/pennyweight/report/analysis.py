@@ -119,9 +119,10 @@ def latency_told(latency: Latency | None, mhz: float) -> str:
     """The estimate with its error band."""
     if latency is None:
         return "not known on this core"
-    return (
-        f"~{format_milliseconds(latency.ms)} ± {100 * latency.error:.0f} % ({latency.cycles:,.0f} cycles, {mhz:g} MHz)"
-    )
+    basis = f"{latency.cycles:,.0f} cycles, {mhz:g} MHz"
+    if not latency.is_calibrated:
+        basis = f"not calibrated: one to two cycles an instruction, {mhz:g} MHz"
+    return f"~{format_milliseconds(latency.ms)} ± {100 * latency.error:.0f} % ({basis})"
 
 
 def _count(value: int) -> str:

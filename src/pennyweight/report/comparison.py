@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from pennyweight.fit.accuracy import Accuracy
     from pennyweight.fit.compare import ComparedRun, Comparison
 
-PARTS = ("train", "validation", "test", "photos")
+PARTS = {
+    "train": "train",
+    "validation": "validation",
+    "int8_validation": "validation in int8",
+    "test": "test",
+    "int8_test": "test in int8",
+    "photos": "photos",
+}
+"""The accuracies of a run, and how they are called. Those of photos and of int8 are shown where a run has one."""
+
+ALWAYS = ("train", "validation", "test")
 
 GAP = 2
 """Cells between two columns."""
@@ -96,12 +106,12 @@ def _cells(column: Column) -> list[Text]:
 
 
 def _accuracies(runs: Sequence[ComparedRun]) -> Table:
-    shown = [part for part in PARTS if part != "photos" or any(run.photos for run in runs)]
+    shown = [part for part in PARTS if part in ALWAYS or any(getattr(run, part) for run in runs)]
     heads, columns = [], []
     for part in shown:
         accuracies: list[Accuracy | None] = [getattr(run, part) for run in runs]
         counts = {accuracy.n for accuracy in accuracies if accuracy}
-        heads.append(f"{part} % (n = {counts.pop():,})" if len(counts) == 1 else f"{part} %")
+        heads.append(f"{PARTS[part]} % (n = {counts.pop():,})" if len(counts) == 1 else f"{PARTS[part]} %")
         columns.append([_accuracy(accuracy, part, run) for accuracy, run in zip(accuracies, runs, strict=True)])
     made = table("run", "network", *heads, numbers=heads)
     for run, *cells in zip(runs, *columns, strict=True):

@@ -1,4 +1,4 @@
-"""Downloads, trainings and searches while they run, on stderr: a live line in a terminal, a line a step elsewhere."""
+"""What takes long, while it runs, on stderr: a live line in a terminal, a line a step elsewhere."""
 
 from __future__ import annotations
 
@@ -54,6 +54,27 @@ class TrainingDisplay:
         elif progress.epoch != self._epoch:
             self._line.write("  ".join([epoch, loss, *validation, pace, left]))
         self._epoch = progress.epoch
+
+
+class ImagesDisplay:
+    """Shows what is done and how many images have been through it, while its `with` block runs."""
+
+    def __init__(self) -> None:
+        self._line = _Line()
+        self._told = ""
+
+    def __enter__(self) -> ImagesDisplay:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._line.stop()
+
+    def __call__(self, what: str, done: int, images: int) -> None:
+        if self._line.live:
+            self._line.draw(what, done / images, [f"{done:,} of {counted(images, 'image')}"])
+        elif what != self._told or self._line.silent_s > SILENCE_S:
+            self._line.write(f"{what}: {done:,} of {counted(images, 'image')}")
+        self._told = what
 
 
 class SearchDisplay:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from itertools import pairwise
 
 import numpy as np
@@ -23,6 +24,9 @@ from pennyweight.net.ops import Conv
 from pennyweight.net.zoo import families
 
 UNDEFINED = ("-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all")
+VECTORS: list[tuple[str, ...]] = [("-march=native",)]
+if platform.machine() in ("x86_64", "AMD64"):
+    VECTORS.append(("-march=native", "-mno-avx512f"))
 LARGE = ("board-vgg", "mobilenetv2", "plain-cnn", "resnet50", "squeezenet", "vgg")
 
 
@@ -39,7 +43,7 @@ def check(network: IntegerNetwork, count: int, packing: Packing, *flags: str) ->
     assert np.array_equal(built.run(pixels), tensors[network.output])
 
 
-@pytest.mark.parametrize("packing", ["blocks", "rows"])
+@pytest.mark.parametrize("packing", ["blocks", "rows", "tiles"])
 @given(network=networks())
 @settings(max_examples=6, deadline=None)
 def test_any_network_in_c_makes_the_references_bytes_and_does_nothing_undefined(
@@ -48,16 +52,20 @@ def test_any_network_in_c_makes_the_references_bytes_and_does_nothing_undefined(
     check(network, 5, packing, *UNDEFINED)
 
 
+@pytest.mark.parametrize("flags", VECTORS)
 @given(network=networks())
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_any_network_with_the_vector_instructions_of_this_machine_makes_the_references_bytes(
-    network: IntegerNetwork,
+    flags: tuple[str, ...], network: IntegerNetwork
 ) -> None:
-    check(network, 5, "rows", "-O2", "-march=native")
+    check(network, 5, "tiles", "-O2", *flags)
 
 
-@pytest.mark.parametrize("filters", [15, 16, 17, 40])
-def test_vectors_of_filters_and_what_is_left_of_them_make_the_references_bytes(filters: int) -> None:
+@pytest.mark.parametrize("flags", VECTORS)
+@pytest.mark.parametrize("filters", [15, 17, 32])
+def test_tiles_of_filters_and_what_is_left_of_them_make_the_references_bytes(
+    filters: int, flags: tuple[str, ...]
+) -> None:
     random = np.random.default_rng(filters)
     quantization = Quantization(0.05, -3)
     for scale in (0.004, 30.0):  # the latter is a shift to the left
@@ -65,10 +73,10 @@ def test_vectors_of_filters_and_what_is_left_of_them_make_the_references_bytes(f
         weights = Weights(values, np.full(filters, scale, np.float32), np.arange(filters, dtype=np.int32))
         step = Step("a", Conv(filters, (3, 3), (1, 1), (1, 1, 1, 1)), (INPUT,), quantization, weights=weights)
         network = IntegerNetwork("one", (5, 4, 9), quantization, (step,), (128.0,) * 9, (20.0,) * 9)
-        check(network, 2, "rows", "-O2", "-march=native")
+        check(network, 2, "tiles", "-O2", *flags)
 
 
-@pytest.mark.parametrize("packing", ["blocks", "rows"])
+@pytest.mark.parametrize("packing", ["blocks", "rows", "tiles"])
 @pytest.mark.parametrize("groups", [1, 2, 6])
 def test_convolutions_that_write_over_their_input_make_the_references_bytes(packing: Packing, groups: int) -> None:
     random = np.random.default_rng(0)
@@ -86,9 +94,27 @@ def test_convolutions_that_write_over_their_input_make_the_references_bytes(pack
     check(network, 3, packing, "-O1")
 
 
+@pytest.mark.parametrize("packing", ["blocks", "rows", "tiles"])
+def test_windows_wider_than_the_image_make_the_references_bytes(packing: Packing) -> None:
+    random = np.random.default_rng(0)
+    quantization = Quantization(0.05, -3)
+    steps = []
+    for name, stride, padding in (("a", 2, (0, 1, 0, 1)), ("b", 3, (1, 1, 0, 2)), ("c", 1, (1, 1, 2, 2))):
+        op = Conv(5, (2, 3), (stride, stride), padding)
+        weights = Weights(
+            random.integers(-127, 128, (5, 2, 3, 3)).astype(np.int8),
+            np.full(5, 0.004, np.float32),
+            np.zeros(5, np.int32),
+        )
+        steps.append(Step(name, op, (INPUT,), quantization, weights=weights))
+    for step in steps:
+        network = IntegerNetwork("one", (3, 2, 3), quantization, (step,), (128.0,) * 3, (20.0,) * 3)
+        check(network, 3, packing, *UNDEFINED)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(4000)
-@pytest.mark.parametrize("packing", ["blocks", "rows"])
+@pytest.mark.parametrize("packing", ["blocks", "rows", "tiles"])
 @given(network=networks(most_steps=12))
 @settings(max_examples=60, deadline=None)
 def test_dozens_of_deeper_networks_in_c_make_the_references_bytes(packing: Packing, network: IntegerNetwork) -> None:
@@ -99,10 +125,10 @@ def test_dozens_of_deeper_networks_in_c_make_the_references_bytes(packing: Packi
     "family", [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in families()]
 )
 def test_every_family_of_the_zoo_in_c_makes_the_references_bytes(family: str) -> None:
-    check(zoo_network(family), 2, "rows", "-O3", "-march=native")
+    check(zoo_network(family), 2, "tiles", "-O3", "-march=native")
 
 
-@pytest.mark.parametrize("packing", ["blocks", "rows"])
+@pytest.mark.parametrize("packing", ["blocks", "rows", "tiles"])
 @pytest.mark.parametrize("compiler", ["gcc", "clang", "zig"])
 def test_every_compiler_makes_the_same_answers_and_finds_nothing_to_say(compiler: str, packing: Packing) -> None:
     if compiler not in host_compilers():

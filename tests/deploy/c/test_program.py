@@ -6,16 +6,17 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.deploy.c.zoo_networks import zoo_network
 
 from pennyweight.core.errors import UsageError
-from pennyweight.deploy.c.program import RUNTIME, program
-from pennyweight.deploy.c.projects import arduino_library, plain_project, write_files
+from pennyweight.deploy.c.example_image import ExampleImage
+from pennyweight.deploy.c.program import RUNTIME, Program, program
+from pennyweight.deploy.c.projects import arduino_library, plain_project
 from pennyweight.deploy.c.text import comment, identifier, string_literal
 from pennyweight.deploy.toolchain.host import build_program
 from pennyweight.net.integer.reference import quantise_input, run
@@ -37,6 +38,8 @@ def test_an_identifier_is_one_whatever_the_name(name: str) -> None:
 def test_a_comment_cannot_be_left(text: str) -> None:
     inside = comment(text)
     assert not re.search(r"\*/|/\*|\?\?|[\n\r\\]", inside)
+    assert inside.isascii()
+    assert inside.isprintable()
 
 
 @given(st.text() | st.sampled_from(HOSTILE))
@@ -47,38 +50,44 @@ def test_a_string_cannot_be_left_and_says_the_same(text: str) -> None:
     assert octal.encode("latin-1") == text.encode("utf-8", "replace").replace(b"\0", b" ")
 
 
+def written(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).write_text(text, "ascii")
+
+
+def example(folder: Path, built: Program, image: ExampleImage, **options: Any) -> Path:
+    """The built example of a plain project."""
+    written(folder, plain_project(built, image))
+    sources = [path for path in folder.iterdir() if path.suffix == ".c"]
+    return build_program(sources, folder / "model", include=[folder], **options)
+
+
 def test_a_network_with_hostile_names_is_a_program_that_says_the_classes_names(tmp_path: Path) -> None:
     network = zoo_network("mlp", classes=len(HOSTILE)).renamed('*/ int evil; /* "\n??/')
     built = program(network, name="2 */ int evil;", classes=HOSTILE)
-    write_files(plain_project(built), tmp_path)
-    sources = [path for path in tmp_path.iterdir() if path.suffix == ".c"]
-    runnable = build_program(sources, tmp_path / "model", include=[tmp_path])
-    pixels = np.random.default_rng(0).integers(0, 256, (3, *network.input_shape)).astype(np.uint8)
-    said = subprocess.run([runnable], input=pixels.tobytes(), capture_output=True, check=True, timeout=60).stdout
-    classes = run(network, quantise_input(network, pixels)).argmax(-1)
-    wanted = b"".join(f"{n} ".encode() + HOSTILE[n].replace("\0", " ").encode() + b"\n" for n in classes.tolist())
-    assert said == wanted
+    image = ExampleImage.random(network.input_shape)
+    said = subprocess.run([example(tmp_path, built, image)], capture_output=True, check=True, timeout=60).stdout
+    answer = run(network, quantise_input(network, image.pixels[None])).argmax()
+    assert said.startswith(f"class {answer}, {HOSTILE[answer]}".replace("\0", " ").encode() + b"\n")
 
 
-@pytest.mark.parametrize("packing", ["blocks", "rows"])
+@pytest.mark.parametrize("packing", ["blocks", "rows", "tiles"])
 def test_the_program_reads_and_writes_nothing_that_is_not_its_own(tmp_path: Path, packing: Packing) -> None:
     network = zoo_network("separable:width=8")
-    built = program(network, packing=packing)
-    sources = built.write(tmp_path)
-    write_files(plain_project(built), tmp_path)
+    built, image = program(network, packing=packing), ExampleImage.random(network.input_shape)
     flags = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-    runnable = build_program([*sources, tmp_path / "main.c"], tmp_path / "model", include=[tmp_path], flags=flags)
-    pixels = np.random.default_rng(0).integers(0, 256, (2, *network.input_shape)).astype(np.uint8)
-    said = subprocess.run([runnable], input=pixels.tobytes(), capture_output=True, check=True, timeout=60).stdout
-    assert said.split() == [b"%d" % n for n in run(network, quantise_input(network, pixels)).argmax(-1)]
+    runnable = example(tmp_path, built, image, flags=flags)
+    said = subprocess.run([runnable], capture_output=True, check=True, timeout=60).stdout
+    assert b"every byte of the answer is as expected" in said
 
 
 def test_make_builds_the_project_and_clean_leaves_the_sources(tmp_path: Path) -> None:
     make = shutil.which("make")
     if make is None or shutil.which("cc") is None:
         pytest.skip("no make here")
-    files = plain_project(program(zoo_network("mlp"), name="my digits"))
-    write_files(files, tmp_path)
+    network = zoo_network("mlp")
+    files = plain_project(program(network, name="my digits"), ExampleImage.random(network.input_shape))
+    written(tmp_path, files)
     subprocess.run([make, "-C", tmp_path], check=True, capture_output=True, timeout=120)
     assert (tmp_path / "my_digits").is_file()
     subprocess.run([make, "-C", tmp_path, "clean"], check=True, capture_output=True, timeout=120)
@@ -86,10 +95,12 @@ def test_make_builds_the_project_and_clean_leaves_the_sources(tmp_path: Path) ->
 
 
 def test_an_arduino_library_has_its_sources_properties_and_a_sketch() -> None:
-    files = arduino_library(program(zoo_network("mlp"), name="digits"))
+    network = zoo_network("mlp")
+    files = arduino_library(program(network, name="digits"), ExampleImage.random(network.input_shape))
     assert "includes=digits.h" in files["library.properties"]
     assert "#include <digits.h>" in files["examples/digits_serial/digits_serial.ino"]
-    assert all(path.startswith("src/") for path in files if path.endswith((".c", ".h")))
+    sources = {path for path in files if path.endswith((".c", ".h"))}
+    assert {path for path in sources if not path.startswith("src/")} == {"examples/digits_test_image/test_image.h"}
 
 
 def test_only_kernels_that_are_used_come_along() -> None:
@@ -109,6 +120,14 @@ def test_kernels_use_no_heap_and_no_library_but_memcpy_and_memset(source: Path) 
     assert included <= {"<stdint.h>", "<string.h>", "<arm_mve.h>", "<immintrin.h>"}
     assert not re.findall(r"\b(malloc|free|calloc|alloca|float|double|goto|setjmp)\b", text)
     assert set(re.findall(r"\b(mem\w+|str\w+)\(", text)) <= {"memcpy", "memset"}
+
+
+@pytest.mark.parametrize(
+    ("packing", "own"), [("blocks", {"core.h"}), ("rows", {"core.h", "rows.h"}), ("tiles", {"tiles.h"})]
+)
+def test_only_headers_that_are_used_come_along(packing: Packing, own: set[str]) -> None:
+    files = program(zoo_network("mlp"), packing=packing).files
+    assert {name for name in files if name.endswith(".h")} == {"fixed_point.h", "model.h", "pennyweight.h"} | own
 
 
 def test_headers_can_be_read_by_cpp(tmp_path: Path) -> None:

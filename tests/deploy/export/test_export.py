@@ -17,10 +17,10 @@ from tests.net.integer.random_network import networks
 from pennyweight.core.errors import GraphError, RunError, UsageError
 from pennyweight.core.run import Run
 from pennyweight.data.source import open_source
-from pennyweight.deploy.c.example_image import ExampleImage, arduino_example, plain_example
+from pennyweight.deploy.c.example_image import ExampleImage
 from pennyweight.deploy.c.program import program
-from pennyweight.deploy.c.projects import arduino_library, plain_project, write_files
-from pennyweight.deploy.deployable import open_deployable, plain
+from pennyweight.deploy.c.projects import arduino_library, plain_project
+from pennyweight.deploy.deployable import open_deployable
 from pennyweight.deploy.export.export import export
 from pennyweight.deploy.export.file import write_file
 from pennyweight.deploy.tflite.read import class_names, read
@@ -152,13 +152,13 @@ def test_any_network_that_is_exported_and_read_again_is_the_same(
 @given(st.lists(st.text() | st.sampled_from(HOSTILE), min_size=10, max_size=10), st.text() | st.sampled_from(HOSTILE))
 @settings(max_examples=60, deadline=None)
 def test_hostile_names_stay_in_the_strings_and_comments_of_c(names: list[str], text: str) -> None:
-    network = SMALL.renamed(plain(text))
+    network = SMALL.renamed(text)
     usual = program(SMALL, name="model", classes=["a"] * 10)
     hostile = program(network, name=text, classes=names)
     image = ExampleImage(np.zeros((4, 4, 3), np.uint8), text)
-    for project, example in ((plain_project, plain_example), (arduino_library, arduino_example)):
-        files = project(hostile) | example(hostile, image)
-        assert len(files) == len(project(usual) | example(usual, image))
+    for project in (plain_project, arduino_library):
+        files = project(hostile, image)
+        assert len(files) == len(project(usual, image))
         assert all(content.isascii() and "\x1b" not in content for content in files.values())
         assert all(not path.startswith("/") and ".." not in path for path in files)
 
@@ -197,11 +197,12 @@ def test_c_with_hostile_names_builds_and_says_them(file: Path, tmp_path: Path) -
 
 def test_an_example_on_a_machine_that_computes_otherwise_says_so(tmp_path: Path) -> None:
     made = program(SMALL)
-    files = plain_project(made) | plain_example(made, ExampleImage.random((4, 4, 3)))
+    files = plain_project(made, ExampleImage.random((4, 4, 3)))
     start = files["test_image.h"].index("test_answer[] = {\n") + len("test_answer[] = {\n")
     number, rest = files["test_image.h"][start:].split(",", 1)
     files["test_image.h"] = f"{files['test_image.h'][:start]}    {int(number) ^ 1},{rest}"
-    write_files(files, tmp_path)
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, "ascii")
     sources = [path for path in tmp_path.iterdir() if path.suffix == ".c"]
     runnable = build_program(sources, tmp_path / "model", include=[tmp_path])
     done = subprocess.run([runnable], capture_output=True, text=True, check=False, timeout=60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import get_args
 
+import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
@@ -30,6 +31,10 @@ KINDS = (
     "activation",
     "requantise",
 )
+
+
+MOST_STEPS = 16
+"""Of the networks that are drawn in large numbers."""
 
 
 class Draft:
@@ -143,11 +148,11 @@ class Draft:
                 weights = Weights(slopes, np.array([self.power(-9, -6)], np.float32), None, self.zero_point())
                 return self.add(ops.PRelu(), source, result=self.near(quantization.scale), weights=weights)
             case "activation":
-                op = Activation(self.draw(st.sampled_from(get_args(ops.ActivationFunction))), self.power(-8, 0))
-                result = self.near(quantization.scale)
-                if op.function in ("sigmoid", "tanh", "relu6") and self.draw(st.booleans()):
-                    result = {"sigmoid": SIGMOID_OUTPUT, "tanh": TANH_OUTPUT, "relu6": quantization}[op.function]
-                return self.add(op, source, result=result, table=table(op, quantization, result))
+                function = self.draw(st.sampled_from(get_args(ops.ActivationFunction)))
+                activation, result = Activation(function, self.power(-8, 0)), self.near(quantization.scale)
+                if function in ("sigmoid", "tanh", "relu6") and self.draw(st.booleans()):
+                    result = {"sigmoid": SIGMOID_OUTPUT, "tanh": TANH_OUTPUT, "relu6": quantization}[function]
+                return self.add(activation, source, result=result, table=table(activation, quantization, result))
             case "requantise":
                 result = self.near(quantization.scale)
                 return self.add(Requantise(), source, result=result, table=requantise_table(quantization, result))
@@ -164,3 +169,23 @@ def networks(draw: st.DrawFn, most_steps: int = 8) -> IntegerNetwork:
     mean = tuple(draft.random.uniform(0, 255, channels).tolist())
     std = tuple(draft.random.uniform(1, 100, channels).tolist())
     return IntegerNetwork("any", draft.shapes[INPUT], draft.quantizations[INPUT], tuple(draft.steps), mean, std)
+
+
+def drawn(count: int, seed: int) -> list[IntegerNetwork]:
+    """So many networks, the same in every call: what a test that failed, or a bench, can be given again."""
+    found: list[IntegerNetwork] = []
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(networks(most_steps=MOST_STEPS))
+    def collect(network: IntegerNetwork) -> None:
+        found.append(network)
+
+    collect()
+    return found[:count]

@@ -38,7 +38,7 @@ def test_any_network_in_patches_makes_the_same_bytes(network: IntegerNetwork, da
         assert np.array_equal(whole[name], made[name]), name
 
 
-@pytest.mark.parametrize("packing", ["blocks", "rows"])
+@pytest.mark.parametrize("packing", ["blocks", "rows", "tiles"])
 @pytest.mark.parametrize("grid", [(2, 2), (3, 1)])
 def test_the_c_of_a_network_in_patches_makes_the_references_bytes(packing: Packing, grid: tuple[int, int]) -> None:
     network = zoo_network("resnet8:width=8", (14, 11, 3))

@@ -83,6 +83,12 @@ class Folders:
         names = json.loads((run / "settings.json").read_bytes())["class_names"]
         Run(run).keep_evaluation(part, evaluation(names) | {"part": part} | changes)
 
+    def deploy(self, run: Path, *, board: str = "microbit-v1", **changes: Any) -> None:
+        """Keep what `quantize`, `evaluate --firmware` and `emulate` leave in a run; `changes` are of the last."""
+        (run / "integer").mkdir(exist_ok=True)
+        for name, facts in deployment(Run(run).checksum("weights.safetensors"), board).items():
+            write_json(run / "integer" / name, facts | (changes if name.startswith("emulated") else {}))
+
     def search(
         self, name: str = "search", trials: int = 4, *, class_names: Sequence[str] = tuple("0123456789")
     ) -> Path:
@@ -200,6 +206,47 @@ def evaluation(names: Sequence[str]) -> dict[str, Any]:
             "best_batch_ms_per_image": 0.01,
             "threads": 1,
             "device": "cpu",
+        },
+    }
+
+
+def deployment(checksum: str, board: str) -> dict[str, dict[str, Any]]:
+    """The files of a network that lost a little in int8, and ran on a board."""
+    created = {"created": "2026-11-21T13:00:00+00:00", "source": "digits"}
+    layer = {"name": "conv1", "op": "conv", "macs": 900, "instructions": 3600, "cycles": 5000.0, "weight_bytes": 640}
+    return {
+        "results.json": created
+        | {
+            "part": "validation",
+            "n": 287,
+            "float_correct": 280,
+            "int8_correct": 279,
+            "only_float_right": 2,
+            "only_int8_right": 1,
+            "weight_bytes": 2000,
+            "fine_tuned_epochs": 2,
+            "sha256": {"weights.safetensors": checksum},
+        },
+        "firmware-test.json": created
+        | {
+            "part": "test",
+            "n": 359,
+            "correct": 350,
+            "against_float": {"correct": 351, "only_float_right": 1, "only_firmware_right": 0},
+        },
+        f"emulated-{board}.json": created
+        | {
+            "board": board,
+            "agrees": True,
+            "images": 20,
+            "macs": 1000,
+            "instructions": 4600,
+            "latency_ms": 12.5,
+            "latency_error": 0.3,
+            "flash": {"weights_bytes": 2000, "code_bytes": 3000, "constants_bytes": 8, "initial_values_bytes": 0}
+            | {"available_bytes": 1 << 18},
+            "ram": {"activations_bytes": 700, "variables_bytes": 0, "stack_bytes": 324, "available_bytes": 1 << 14},
+            "layers": [layer, layer | {"name": "<b>pool", "macs": 0, "instructions": 1000}],
         },
     }
 

@@ -20,7 +20,16 @@ from pennyweight.core.run import OWN_CHECKSUM
 from pennyweight.report.html.facts import SearchFacts, read, read_run
 from pennyweight.report.html.page import page, write_report
 
-FILES = ("settings.json", "results.json", "evaluations/test.json", "failure.json", "search.json")
+FILES = (
+    "settings.json",
+    "results.json",
+    "evaluations/test.json",
+    "integer/results.json",
+    "integer/firmware-test.json",
+    "integer/emulated-microbit-v1.json",
+    "failure.json",
+    "search.json",
+)
 
 NASTY = (
     None, True, -1, 0, 2.5, 5, 7, -(10**30), 10**400, 1e308, -1e308, float("nan"), float("inf"), "", "5", "\ud800",
@@ -43,6 +52,7 @@ class Home:
         self.search = folders.search(trials=2, class_names="abc")
         self.run = self.search / "trial-02"
         folders.evaluate(self.run)
+        folders.deploy(self.run)
         self.failed = folders.run("failed", finished=False, class_names="abc")
         self._last = "failure.json"
         self.paths = {

@@ -73,6 +73,32 @@ def test_a_run_that_was_evaluated_shows_all_its_parts(folders: Folders) -> None:
     assert "pennyweight train digits pooled-resnet:width=4 --set epochs=8" in text
 
 
+def test_a_run_on_a_board_shows_what_int8_costs_and_where_its_bytes_lie(folders: Folders) -> None:
+    run = folders.run()
+    assert "On a board" not in told(run)
+    folders.deploy(run)
+    folders.deploy(run, board="pico", latency_ms=None, latency_error=None, agrees=False)
+    text = told(run)
+    for part in (
+        "On a board",
+        "In int8 it answers 97.49 % of the test part rightly, in float32 97.77 %",
+        "1 image only float32 got right, 0 only int8",
+        "after 2 epochs of fine-tuning",
+        "On pico the firmware's answers DIFFER from the integer reference: do not ship it.",
+        "On microbit-v1 it takes 4.89 KiB of 256 KiB flash and 1 KiB of 16 KiB RAM",
+        "conv1 takes 78 % of the instructions on microbit-v1",
+        "≈ 12.5 ms ± 30 %",
+    ):
+        assert part in text, part
+
+
+def test_a_quantised_run_that_was_not_emulated_says_how(folders: Folders) -> None:
+    run = folders.run()
+    folders.deploy(run)
+    (run / "integer" / "emulated-microbit-v1.json").unlink()
+    assert f"pennyweight emulate {run} --board BOARD" in told(run)
+
+
 def test_a_search_shows_its_front_and_its_winner_wherever_it_was_moved_to(folders: Folders) -> None:
     text = told(folders.search())
     assert "What was possible" in text
@@ -345,6 +371,12 @@ def test_a_run_of_another_version_is_shown_and_told(folders: Folders) -> None:
     assert "Pennyweight 0.0.1 made this run" in told(folders.run(settings={"pennyweight": "0.0.1"}))
 
 
+def test_the_command_of_a_training_on_resized_images_has_their_shape(folders: Folders) -> None:
+    plain, resized = {"notes": []}, {"notes": ["images were 8x8x1 and are 28x28x1"], "input_shape": [28, 28, 1]}
+    assert "--input" not in told(folders.run("plain", settings=plain))
+    assert "--input 28x28x1" in told(folders.run("resized", settings=resized))
+
+
 def test_a_run_whose_settings_lack_almost_everything_is_shown(folders: Folders) -> None:
     run = folders.run()
     for name in ("settings.json", "environment.json"):
@@ -490,6 +522,7 @@ def test_every_figure_is_one_that_plotly_knows(folders: Folders) -> None:
     search, run = folders.search(), folders.run()
     for folder in (search / "trial-04", run):
         folders.evaluate(folder)
+        folders.deploy(folder)
     page = write_report([search, run]).read_text(encoding="utf-8")
     data = re.search(r'id="figures">(.*?)</script>', page, flags=re.DOTALL)
     assert data is not None

@@ -27,27 +27,13 @@ class ExampleImage:
         return ExampleImage(np.random.default_rng(0).integers(0, 256, shape, np.uint8), "pixels drawn at random")
 
 
-def plain_example(program: Program, image: ExampleImage) -> dict[str, str]:
-    """`main.c` and `test_image.h` of a plain project, by path."""
-    return {"main.c": render("test_main.c", program.facts), "test_image.h": _header(program, image)}
-
-
-def arduino_example(program: Program, image: ExampleImage) -> dict[str, str]:
-    """A sketch of an Arduino library, and the header beside it, by path."""
-    folder = f"examples/{program.name}_test_image"
-    sketch = render("test_image.ino", program.facts)
-    return {
-        f"{folder}/{program.name}_test_image.ino": sketch,
-        f"{folder}/test_image.h": _header(program, image),
-    }
-
-
-def _header(program: Program, image: ExampleImage) -> str:
+def header(program: Program, image: ExampleImage) -> str:
+    """The text of `test_image.h`: the pixels, and each byte of the answer."""
     network = program.network
     answer = run(network, quantise_input(network, image.pixels[None]))
     facts = {
         **program.facts,
-        "image": comment(image.told.encode("ascii", "backslashreplace").decode()),
+        "image": comment(image.told),
         "pixels": list(_lines(image.pixels.ravel().tolist())),
         "answer": list(_lines(answer.ravel().tolist())),
     }

@@ -31,7 +31,7 @@ class HostProgram:
         self,
         network: IntegerNetwork,
         *,
-        packing: Packing = "rows",
+        packing: Packing = "tiles",
         flags: Sequence[str] = FLAGS,
         compiler: str | None = None,
     ) -> None:

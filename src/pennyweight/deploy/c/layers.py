@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pennyweight.core.errors import GraphError
-from pennyweight.deploy.c.packing import in_blocks, in_rows
+from pennyweight.deploy.c.packing import in_blocks, in_rows, in_tiles
 from pennyweight.net.integer.fixed_point import (
     Integers,
     average_multiplier,
@@ -19,7 +19,7 @@ from pennyweight.net.integer.fixed_point import (
     softmax_multiplier,
 )
 from pennyweight.net.integer.network import IntegerNetwork, Step, sum_range
-from pennyweight.net.kernels import BLOCK, VECTOR, Packing, up_to, widest_input, window_run
+from pennyweight.net.kernels import BLOCK, TILE, VECTOR, Packing, up_to, widest_input, window_run
 from pennyweight.net.ops import (
     Add,
     Concat,
@@ -29,6 +29,7 @@ from pennyweight.net.ops import (
     DepthwiseConv,
     GlobalPool,
     Multiply,
+    Op,
     Paste,
     Pool,
     PRelu,
@@ -45,6 +46,12 @@ STEPS = (16, 28, 24, 20, 12, 8, 4)
 
 LEAST_SHIFT = 64
 """What is taken from a shift that `pw_rescale_sum` must not take as one to the right."""
+
+UNITS: dict[Packing, int] = {"blocks": BLOCK, "rows": BLOCK, "tiles": TILE}
+"""Filters that go together; the values that each has are made a multiple of so many."""
+
+TILE_ADDED = 128
+"""What the kernels for tiles add to the numbers of the input, so that they are not negative."""
 
 C_TYPES = {"uint32": "uint32_t", "int32": "int32_t", "int8": "int8_t"}
 
@@ -192,10 +199,10 @@ def _windows(op: Conv | DepthwiseConv | Pool, shape: Shape, result: Shape) -> st
     return _braces(*lengths)
 
 
-def _in_groups(values: Integers, groups: int, dtype: type[np.generic]) -> npt.NDArray[Any]:
-    """One value a filter, each group's made a multiple of four."""
+def _in_groups(values: Integers, groups: int, unit: int, dtype: type[np.generic]) -> npt.NDArray[Any]:
+    """One value a filter, each group's made a multiple of `unit`."""
     table = values.reshape(groups, -1)
-    return np.pad(table, ((0, 0), (0, up_to(BLOCK, table.shape[1]) - table.shape[1]))).astype(dtype).ravel()
+    return np.pad(table, ((0, 0), (0, up_to(unit, table.shape[1]) - table.shape[1]))).astype(dtype).ravel()
 
 
 def _shifts(network: IntegerNetwork, step: Step) -> Integers:
@@ -204,6 +211,13 @@ def _shifts(network: IntegerNetwork, step: Step) -> Integers:
     least, greatest = sum_range(step, source)
     small = (least > -(2**30)) & (greatest < 2**30) & (shifts < 0)
     return np.where(small, -shifts - 1, shifts - LEAST_SHIFT)
+
+
+def _runs(op: Op) -> int:
+    """The runs of numbers of a filter that lie together in the input: rows of a kernel, or with groups its places."""
+    if not isinstance(op, Conv):
+        return 1
+    return op.kernel[0] if op.groups == 1 else math.prod(op.kernel)
 
 
 def _filters(
@@ -216,25 +230,26 @@ def _filters(
     filters = weights.values.reshape(groups, -1, math.prod(weights.values.shape[1:]))
     sums = filters.astype(np.int64).sum(-1).ravel()
     bias = weights.bias - source.zero_point * sums
-    if packing == "rows":
-        arrays = (
-            Array(f"weights_{number}", in_rows(weights.values)),
-            Array(f"bias_{number}", bias.astype(np.int32), "PW_ROWS_BIAS({}, {})", sums),
-            Array(f"multiplier_{number}", factors.multipliers.astype(np.int32)),
-            Array(f"shift_{number}", _shifts(network, step).astype(np.int8)),
-        )
-    else:
-        words = np.concatenate([in_blocks(group) for group in filters])
-        biases = _in_groups(bias, groups, np.int32)
-        is_conv = isinstance(step.op, Conv)
-        arrays = (
-            Array(f"weights_{number}", words, "W(0x{:08x}u)" if is_conv else "0x{:08x}u"),
-            Array(f"bias_{number}", biases, "B({}, {})", _in_groups(sums, groups, np.int32))
-            if is_conv
-            else Array(f"bias_{number}", biases),
-            Array(f"multiplier_{number}", _in_groups(factors.multipliers, groups, np.int32)),
-            Array(f"shift_{number}", _in_groups(_shifts(network, step), groups, np.int8)),
-        )
+    unit, name = UNITS[packing], f"weights_{number}"
+    form, beside = "{}", None
+    match packing:
+        case "blocks":
+            packed = Array(name, np.concatenate([in_blocks(group) for group in filters]), "0x{:08x}u")
+            if isinstance(step.op, Conv):
+                packed, form = replace(packed, form="W(0x{:08x}u)"), "B({}, {})"
+                beside = _in_groups(sums, groups, unit, np.int32)
+        case "rows":
+            packed = Array(name, np.concatenate([in_rows(group) for group in filters]))
+        case "tiles":
+            runs = _runs(step.op)
+            packed = Array(name, np.concatenate([in_tiles(group.reshape(len(group), runs, -1)) for group in filters]))
+            bias = bias - TILE_ADDED * sums
+    arrays = (
+        packed,
+        Array(f"bias_{number}", _in_groups(bias, groups, unit, np.int32), form, beside),
+        Array(f"multiplier_{number}", _in_groups(factors.multipliers, groups, unit, np.int32)),
+        Array(f"shift_{number}", _in_groups(_shifts(network, step), groups, unit, np.int8)),
+    )
     return {array.name.rpartition("_")[0]: array.name for array in arrays}, arrays
 
 
@@ -253,7 +268,8 @@ def _conv(network: IntegerNetwork, step: Step, op: Conv, number: int, packing: P
     }
     if packing == "rows":
         fields["run"] = str(up_to(VECTOR, math.prod(op.kernel) * channels))
-        return _layer(step, number, "conv_rows_s8", fields, *arrays)
+    if packing != "blocks":
+        return _layer(step, number, f"conv_{packing}_s8", fields, *arrays)
     run, offset = window_run(op, channels)
     block = Block(offset, next(step for step in STEPS if run % step == 0))
     fields["block"] = block.name
@@ -291,8 +307,7 @@ def _dense(network: IntegerNetwork, step: Step, number: int, packing: Packing) -
     fields = {"features": str(features), "units": str(units), "result": _result(step), **filters}
     if packing == "rows":
         fields["run"] = str(up_to(VECTOR, features))
-        return _layer(step, number, "dense_rows_s8", fields, *arrays)
-    return _layer(step, number, "dense_s8", fields, *arrays)
+    return _layer(step, number, "dense_s8" if packing == "blocks" else f"dense_{packing}_s8", fields, *arrays)
 
 
 def _pool(step: Step, number: int, op: Pool, shape: Shape, result: Shape) -> Layer:

@@ -1,7 +1,7 @@
 """How the weights of convolutions and dense layers lie in flash: in the order in which innermost loops read them.
 
 In blocks, for cores that multiply a few numbers at once (`conv_s8`, `dense_s8`); in rows, for vector units
-(`conv_rows_s8`, `dense_rows_s8`).
+(`conv_rows_s8`, `dense_rows_s8`); in tiles, for those of PCs (`conv_tiles_s8`, `dense_tiles_s8`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pennyweight.net.integer.quantization import Int8
-from pennyweight.net.kernels import BLOCK, VECTOR, up_to
+from pennyweight.net.kernels import BLOCK, TILE, VECTOR, up_to
 
 _FILTER = [0, 1, 0, 1, 2, 3, 2, 3] * 2
 _NUMBER = [0, 0, 2, 2, 0, 0, 2, 2, 1, 1, 3, 3, 1, 1, 3, 3]
@@ -27,7 +27,20 @@ def in_blocks(filters: Int8) -> npt.NDArray[np.uint32]:
     return words
 
 
-def in_rows(weights: Int8) -> Int8:
-    """Weights `(filters, ...)` as `(filters, numbers)`, zeros at the end of each."""
-    rows = weights.reshape(len(weights), -1)
-    return np.pad(rows, ((0, 0), (0, up_to(VECTOR, rows.shape[1]) - rows.shape[1])))
+def in_rows(filters: Int8) -> Int8:
+    """Weights `(filters, numbers)` as `(fours, 2 pairs, vectors, 2 filters, 16 numbers)`; absent ones are 0.
+
+    The pairs are filters 0 and 2, then 1 and 3: Helium moves two sums at once into lanes 0 and 2 or 1 and 3.
+    """
+    count, numbers = filters.shape
+    vectors = up_to(VECTOR, numbers) // VECTOR
+    padded = np.pad(filters, ((0, up_to(BLOCK, count) - count), (0, vectors * VECTOR - numbers)))
+    return np.ascontiguousarray(padded.reshape(-1, 2, 2, vectors, VECTOR).transpose(0, 2, 3, 1, 4))
+
+
+def in_tiles(filters: Int8) -> Int8:
+    """Weights `(filters, runs, numbers)` as `(tiles, runs, fours, 16 filters, 4 numbers)`; absent ones are 0."""
+    count, runs, numbers = filters.shape
+    tiles, fours = up_to(TILE, count) // TILE, up_to(BLOCK, numbers) // BLOCK
+    padded = np.pad(filters, ((0, tiles * TILE - count), (0, 0), (0, fours * BLOCK - numbers)))
+    return np.ascontiguousarray(padded.reshape(tiles, TILE, runs, fours, BLOCK).transpose(0, 2, 3, 1, 4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -36,10 +37,10 @@ NEEDS = {
     "dense_s8": {"rescale"},
     "conv_rows_s8": {"rescale"},
     "dense_rows_s8": {"rescale"},
+    "conv_tiles_s8": {"rescale"},
+    "dense_tiles_s8": {"rescale"},
 }
 """Files that kernels call."""
-
-HEADERS = tuple(sorted(path.name for path in RUNTIME.glob("*.h")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ class Program:
     def files(self) -> dict[str, str]:
         """Every C file and header that the program needs, by file name."""
         model = {f"{self.name}.{end}": render(f"model.{end}", self.facts) for end in ("h", "c")}
-        return model | {name: (RUNTIME / name).read_text("ascii") for name in (*HEADERS, *self.kernels)}
+        kernels = {name: _runtime(name) for name in self.kernels}
+        return model | {name: _runtime(name) for name in _headers([*model.values(), *kernels.values()])} | kernels
 
     def write(self, folder: Path) -> list[Path]:
         """Write the files; returns the paths of the C files among them."""
@@ -91,9 +93,9 @@ def program(
 ) -> Program:
     """The C program of a network, whose functions and files begin with `name` as an identifier.
 
-    `classes` are the names of the classes, none or all. `packing` is that of weights: rows for Helium and PCs, whose
-    compilers make vectors of them, blocks for all other cores; both run everywhere. Raises UsageError for a wrong
-    number of names, GraphError where the network has lengths that the kernels cannot count.
+    `classes` are the names of the classes, none or all. `packing` is that of weights: rows for Helium, tiles for PCs,
+    blocks for all other cores; all run everywhere. Raises UsageError for a wrong number of names, GraphError where the
+    network has lengths that the kernels cannot count.
     """
     count = network.shapes[network.output][-1]
     if classes and len(classes) != count:
@@ -110,7 +112,7 @@ def program(
         for one in layers
     ]
     word = identifier(name)
-    facts = _facts(network, word, classes, layers, plan, packing)
+    facts = _facts(network, word, classes, layers, plan)
     return Program(word, network, facts, _kernels(layers), tuple(tensors), plan)
 
 
@@ -141,6 +143,23 @@ def _sharing(layers: Iterable[Layer]) -> list[Layer]:
     return found
 
 
+@cache
+def _runtime(name: str) -> str:
+    return (RUNTIME / name).read_text("ascii")
+
+
+def _headers(texts: Iterable[str]) -> list[str]:
+    """The headers of the runtime that these files include, and those that they include."""
+    found: set[str] = set()
+    waiting = list(texts)
+    while waiting:
+        named = set(re.findall(r'^#include "(\w+\.h)"', waiting.pop(), re.MULTILINE))
+        new = {name for name in named - found if (RUNTIME / name).is_file()}
+        found |= new
+        waiting += map(_runtime, new)
+    return sorted(found)
+
+
 def _kernels(layers: Sequence[Layer]) -> tuple[str, ...]:
     """The C files of the kernels that are used."""
     used = {one.kernel for one in layers} - INLINED | {"pixels_s8", "arg_max_s8"}
@@ -155,7 +174,6 @@ def _facts(
     classes: Sequence[str],
     layers: Sequence[Layer],
     plan: MemoryPlan,
-    packing: Packing,
 ) -> dict[str, Any]:
     """What the templates show."""
     height, width, channels = network.input_shape
@@ -183,7 +201,6 @@ def _facts(
         "output_zero_point": output.zero_point,
         "output_offset": offsets[network.output],
         "blocks": sorted({one.block for one in layers if one.block is not None}),
-        "has_rows": packing == "rows",
         "inlined": sorted({one.kernel for one in layers} & INLINED),
         "layers": layers,
         "described": {step.name: describe(network.shapes[step.name]) for step in network.steps},

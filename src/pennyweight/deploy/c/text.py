@@ -43,13 +43,13 @@ def identifier(name: str) -> str:
 
 
 def comment(text: str) -> str:
-    """Text that can stand inside a C comment: visible, and without what ends or begins one, or a trigraph.
+    """Text that can stand inside a C comment: visible ASCII, without what ends or begins one, or a trigraph.
 
-    >>> comment("a */ int x; /* b")
-    'a * / int x; / * b'
+    >>> comment("a */ int x; /* b"), comment("café ??/")
+    ('a * / int x; / * b', 'caf|xe9 ? ?/')
     """
-    plain = visible(text).replace("\\", "|")
-    return plain.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
+    ascii_text = visible(text).encode("ascii", "backslashreplace").decode().replace("\\", "|")
+    return ascii_text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
 
 
 def string_literal(text: str) -> str:

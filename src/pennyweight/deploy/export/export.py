@@ -13,7 +13,7 @@ from pennyweight.core.shown import Shown
 from pennyweight.core.text import visible
 from pennyweight.core.version import VERSION
 from pennyweight.data.images import LabelledImages
-from pennyweight.deploy.c.example_image import ExampleImage, arduino_example, plain_example
+from pennyweight.deploy.c.example_image import ExampleImage
 from pennyweight.deploy.c.program import Program, program
 from pennyweight.deploy.c.projects import arduino_library, plain_project
 from pennyweight.deploy.c.text import identifier
@@ -120,7 +120,7 @@ def export(
     if to == "c":
         built = program(network, name=word, classes=names)
         image = _image(deployable, images, data_dir, notes)
-        files = _files(built, image, arduino=arduino)
+        files = (arduino_library if arduino else plain_project)(built, image)
         manifest = {"written_by": f"pennyweight {VERSION}", "name": word, "network": network.text}
         write_folder(path, files, manifest)
         written_bytes = sum(map(len, files.values()))
@@ -174,12 +174,6 @@ def _image(
     if pixels.shape != shape:
         return ExampleImage.random(shape)
     return ExampleImage(pixels, f"the first {name} image of {images.name}, of class {images.class_names[label]}")
-
-
-def _files(built: Program, image: ExampleImage, *, arduino: bool) -> dict[str, str]:
-    if arduino:
-        return arduino_library(built) | arduino_example(built, image)
-    return plain_project(built) | plain_example(built, image)
 
 
 def _project(built: Program, files: Iterable[str], image: ExampleImage, *, arduino: bool) -> Project:

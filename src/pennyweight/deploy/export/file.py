@@ -9,7 +9,6 @@ from pennyweight.core.errors import GraphError, UsageError
 from pennyweight.core.files import write_bytes, writing
 from pennyweight.core.text import visible
 from pennyweight.core.version import VERSION
-from pennyweight.deploy.deployable import plain
 from pennyweight.deploy.onnx import write as onnx
 from pennyweight.deploy.tflite import write as tflite
 from pennyweight.deploy.tflite.flatbuffer import Table
@@ -52,7 +51,7 @@ def write_file(path: Path, network: IntegerNetwork, class_names: tuple[str, ...]
     else:
         # A lone half of a character, which a run's JSON may hold, is none in UTF-8.
         names = tuple(name.encode("utf-8", "backslashreplace").decode() for name in class_names)
-        content = tflite.write(network.renamed(f"{plain(network.text)}{WRITTEN_BY}{VERSION}"), names)
+        content = tflite.write(network.renamed(f"{visible(network.text)}{WRITTEN_BY}{VERSION}"), names)
     with writing(path):
         write_bytes(path, content)
     return len(content)

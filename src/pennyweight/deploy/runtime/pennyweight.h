@@ -81,7 +81,8 @@ struct pw_dense_s8 {
 };
 void pw_dense_s8(const struct pw_dense_s8 *layer, const int8_t *input, int8_t *output);
 
-/* The same two where filters lie one after the other, each `run` numbers with zeros at its end, a multiple of 16. */
+/* The same two where each filter is `run` numbers, a multiple of sixteen, zeros at its end, and of four filters a ... d
+ * first a and c take turns, sixteen numbers each, then b and d. */
 struct pw_conv_rows_s8 {
     struct pw_windows windows;
     int16_t channels, filters, groups; /* channels and filters are those of one group */
@@ -102,6 +103,29 @@ struct pw_dense_rows_s8 {
     const int8_t *shift;
 };
 void pw_dense_rows_s8(const struct pw_dense_rows_s8 *layer, const int8_t *input, int8_t *output, void *scratch);
+
+/* The same two where filters go by sixteens: four numbers of a first filter, the same four of a second one ... of a
+ * sixteenth, the next four of the first. Each row of a kernel, or with groups each place, is made a multiple of four,
+ * the filters of a group a multiple of sixteen, both by zeros. Biases have 128 times the sum of a filter less. */
+struct pw_conv_tiles_s8 {
+    struct pw_windows windows;
+    int16_t channels, filters, groups; /* channels and filters are those of one group */
+    int16_t zero_point;
+    struct pw_result result;
+    const int8_t *weights;
+    const int32_t *bias, *multiplier;
+    const int8_t *shift;
+};
+void pw_conv_tiles_s8(const struct pw_conv_tiles_s8 *layer, const int8_t *input, int8_t *output, void *scratch);
+
+struct pw_dense_tiles_s8 {
+    int32_t features, units;
+    struct pw_result result;
+    const int8_t *weights;
+    const int32_t *bias, *multiplier;
+    const int8_t *shift;
+};
+void pw_dense_tiles_s8(const struct pw_dense_tiles_s8 *layer, const int8_t *input, int8_t *output, void *scratch);
 
 struct pw_pool_s8 {
     struct pw_windows windows;

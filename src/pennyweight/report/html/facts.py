@@ -22,6 +22,7 @@ from pennyweight.core.text import command, visible
 from pennyweight.core.units import LARGEST, counted
 from pennyweight.core.version import VERSION
 from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.deployed import Deployed, deployed
 from pennyweight.fit.epoch_time import seconds_per_epoch
 from pennyweight.fit.kept import OWN_PARTS, KeptEvaluation, kept_evaluations
 from pennyweight.net.cost import Cost, cost
@@ -60,6 +61,9 @@ class RunFacts:
     gaps: tuple[Gap, ...]
     so_far: tuple[Mapping[str, Any], ...] = ()
     """The epochs behind a training that has not ended."""
+
+    int8: Deployed | None = None
+    """The network as it was quantised, and what is known of it."""
 
     @property
     def network(self) -> str:
@@ -272,6 +276,9 @@ def read_run(folder: Path) -> RunFacts:
     evaluations = kept_evaluations(run, left_out)
     for name, why in left_out.items():
         gaps.append(Gap(f"{visible(why)}.", command("evaluate", folder, "--part", name) if name in OWN_PARTS else ""))
+    int8_left_out: dict[str, str] = {}
+    int8 = deployed(run, int8_left_out)
+    gaps += [Gap(f"{visible(why)}.") for why in int8_left_out.values()]
     version = settings.get("pennyweight")
     if version != VERSION:
         gaps.append(
@@ -282,7 +289,9 @@ def read_run(folder: Path) -> RunFacts:
         openings = len(run.openings())
     except RunError:
         openings = None
-    return RunFacts(folder, settings, environment, results, graph, evaluations, openings, failure, tuple(gaps), so_far)
+    return RunFacts(
+        folder, settings, environment, results, graph, evaluations, openings, failure, tuple(gaps), so_far, int8
+    )
 
 
 def _damage(error: RunError) -> Gap:

@@ -27,6 +27,7 @@ from pennyweight.core.version import VERSION
 from pennyweight.fit.accuracy import Accuracy
 from pennyweight.report.html.answers import answers_section, photos_sections
 from pennyweight.report.html.beside import beside_chapter, names_of
+from pennyweight.report.html.board import board_section
 from pennyweight.report.html.choices import choices_section
 from pennyweight.report.html.curves import curves_section
 from pennyweight.report.html.data import data_section
@@ -173,11 +174,13 @@ def _named(
 
 
 def _about(key: str, run: RunFacts, search: SearchFacts | None) -> list[Section]:
+    on_board = board_section(key, run)
     return [
         curves_section(key, run, search),
         answers_section(key, run),
         *photos_sections(key, run),
         price_section(key, run, search.board if search else None),
+        *([on_board] if on_board else []),
         data_section(key, run),
         making_section(key, run, search),
     ]

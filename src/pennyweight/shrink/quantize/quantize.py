@@ -15,6 +15,7 @@ from pennyweight.core.shown import Shown
 from pennyweight.core.units import counted
 from pennyweight.data.images import LabelledImages, Part
 from pennyweight.fit.accuracy import Accuracy
+from pennyweight.fit.card import write_card
 from pennyweight.fit.compare import mcnemar
 from pennyweight.fit.device import choose_device, out_of_memory_told
 from pennyweight.fit.loop import Progress
@@ -223,6 +224,7 @@ def quantize(
     )
     try:
         keep(folder, made.integers, found.as_json() | {"created": datetime.now(UTC).isoformat(timespec="seconds")})
+        write_card(folder)
     except RunError as error:  # no look is lost
         raise RunError(f"{error}; the accuracy in int8 is {found.int8_accuracy}", hint=error.hint) from error
     return found
