@@ -10,7 +10,7 @@ results.json             when it has ended: curves, figures, the checksums of se
 failure.json             where the loss stopped being a number: in which epoch, and in which words
 evaluations/*.json       what `evaluate` found, one file a part or other source, its latest look; *.png shows mistakes
 model-card.md            all of this for a reader: data, recipe, cost, accuracy, limits
-integer/                 the network in int8 and what `quantize` found, where that was asked for
+integer/                 the network in int8, and what `quantize`, `evaluate --firmware` and `emulate` found of it
 tensorboard/             event files, where they were asked for
 
 Checksums tell of accidents and careless edits. They are no proof against forgery: whoever writes a file can write its
