@@ -192,7 +192,19 @@ def test_early_full_trainings_never_take_more_time_than_screening(told: list[tup
         assert full + FULL <= sum(trial.seconds for trial in trials) - full
 
 
-def test_the_winner_is_trained_longer_once_where_there_is_time_for_half_as_long_again() -> None:
+def test_the_winner_is_trained_longer_and_longer_as_long_as_that_makes_it_better() -> None:
+    trials = [made(0, 0.9, FULL, purpose="full", rung=2)]
+    for number, accuracy in enumerate((0.92, 0.93), 1):
+        epochs = STRETCH**number * FULL
+        following = timed().next(trials, screening=False, seconds_left=100 * epochs)
+        assert following == Training("full", 2, trials[-1], epochs)
+        trials.append(replace(made(number, accuracy, epochs, purpose="full", rung=2), point=trials[0].point))
+    worse = replace(made(3, 0.925, 8 * FULL, purpose="full", rung=2), point=trials[0].point)
+    following = timed().next([*trials, worse], screening=False, seconds_left=1e5)
+    assert following == Training("repeat", 2, worse, worse.epochs, 1)
+
+
+def test_the_winner_is_trained_longer_where_there_is_time_for_half_as_long_again() -> None:
     winner = made(0, 0.9, FULL, purpose="full")
     assert timed().next([winner], screening=False, seconds_left=500) == Training("full", 2, winner, STRETCH * FULL)
     enough = (LONGER * FULL + 1) / FULL_MARGIN
@@ -211,13 +223,14 @@ def test_the_winner_is_trained_longer_once_where_there_is_time_for_half_as_long_
 
 def test_what_did_no_better_than_the_winner_where_both_were_trained_as_long_waits_for_its_other_seeds() -> None:
     long = STRETCH * FULL
-    winner = [made(0, 0.6, macs=5), made(1, 0.8, long, macs=5, purpose="full", rung=2)]
-    winner[1] = replace(winner[1], point=winner[0].point)
-    better, worse = made(2, 0.7, macs=9), made(3, 0.5, macs=1)
+    screened = made(0, 0.6, macs=5)
+    full = [made(1, 0.8, FULL, macs=5, purpose="full", rung=2), made(2, 0.8, long, macs=5, purpose="full", rung=2)]
+    winner = [screened, *(replace(each, point=screened.point) for each in full)]  # longer made it no better
+    better, worse = made(3, 0.7, macs=9), made(4, 0.5, macs=1)
     first = timed().next([*winner, better], screening=False, seconds_left=100)
     assert first == Training("full", 2, better, long)
     again = timed().next([*winner, worse], screening=False, seconds_left=200)
-    assert again == Training("repeat", 2, winner[1], long, 1)
+    assert again == Training("repeat", 2, winner[2], long, 1)
     short = timed().next([*winner, worse], screening=False, seconds_left=100)
     assert short == Training("full", 2, worse, FULL), "there is no time for two other seeds"
 
@@ -240,9 +253,10 @@ def test_a_full_training_does_not_come_early_where_a_longer_one_would_have_no_ti
 
 
 def test_other_seeds_are_those_of_trainings_as_long_as_the_winners() -> None:
-    winner = made(0, 0.9, STRETCH * FULL, purpose="full", rung=2)
+    short = made(3, 0.9, FULL, purpose="full", rung=2)
+    winner = replace(made(0, 0.9, STRETCH * FULL, purpose="full", rung=2), point=short.point)
     old = [replace(made(n, 0.9, FULL, purpose="repeat", seed=n), point=winner.point) for n in (1, 2)]
-    following = timed().next([winner, *old], screening=False, seconds_left=500)
+    following = timed().next([short, winner, *old], screening=False, seconds_left=500)
     assert following == Training("repeat", 2, winner, STRETCH * FULL, 1)
 
 

@@ -41,11 +41,17 @@ BYTE_UNITS = {
 
 COUNT_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 PRICE_UNITS = {"": 1, "USD": 1, "$": 1}
-MILLISECOND_UNITS = {"": Decimal(1), "us": Decimal("0.001"), "ms": Decimal(1), "s": Decimal(1000)}
+MILLISECOND_UNITS = {
+    "": Decimal(1),
+    "us": Decimal("0.001"),
+    "µs": Decimal("0.001"),
+    "ms": Decimal(1),
+    "s": Decimal(1000),
+}
 MINUTE_UNITS = {"": Decimal(1), "h": Decimal(60), "m": Decimal(1), "min": Decimal(1), "s": 1 / Decimal(60)}
 
 _NUMBER = r"[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?"
-_QUANTITY = re.compile(rf"({_NUMBER})\s*([a-z$]*)", re.ASCII | re.IGNORECASE)
+_QUANTITY = re.compile(rf"({_NUMBER})\s*([a-zµ$]*)", re.ASCII | re.IGNORECASE)
 _DURATION = re.compile(rf"(?:({_NUMBER})\s*h)?\s*(?:({_NUMBER})\s*m(?:in)?)?\s*(?:({_NUMBER})\s*s)?", re.I | re.ASCII)
 
 

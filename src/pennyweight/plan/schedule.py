@@ -55,7 +55,7 @@ COMPARING_SHARE = 0.2
 
 STRETCH, LONGER = 2, 1.5
 """A full training may have up to STRETCH times its usual epochs where there is time for them. The winner is trained
-again for that, if it then has LONGER times as many at least."""
+again for STRETCH times as many as it had, or LONGER times at least, as long as that makes it better."""
 
 REPEATS = 2
 """Trainings of the winner with other seeds, where there is time: with the first that makes three."""
@@ -222,7 +222,8 @@ class Schedule:
             if winner is not None and (alike := self._as_long(trial, winner, trials, seconds_left)) is not None:
                 return alike
             if not self.timed or self._may_beat(trial, winner, trials):
-                epochs = self._affordable(trial, _stretch(trial) if self.timed else 1, seconds_left)
+                stretch = _stretch(trial) if self.timed else 1
+                epochs = self._affordable(trial, stretch * self.full_epochs(trial), seconds_left)
                 if epochs > trial.epochs:
                     return Training("full", self.ladder.top, trial, epochs)
         if winner is not None and winner.purpose == "full":
@@ -230,7 +231,7 @@ class Schedule:
             if again is not None:
                 return again
         for trial in sorted(promising, key=lambda trial: trial.seconds_per_epoch * self.full_epochs(trial)):
-            epochs = self._affordable(trial, 1, seconds_left)
+            epochs = self._affordable(trial, self.full_epochs(trial), seconds_left)
             if epochs > trial.epochs:
                 return Training("full", self.ladder.top, trial, epochs)
         return None
@@ -252,12 +253,14 @@ class Schedule:
         return all(trial.axes(()) < rival.axes(()) for rival in rivals if rival.state == "done")
 
     def _longer(self, winner: Trial, trials: Sequence[Trial], seconds_left: float) -> Training | None:
-        """A longer training of the winner, if it had but one full training."""
-        full = [trial for trial in trials if trial.purpose == "full" and trial.point == winner.point]
-        epochs = self._affordable(winner, _stretch(winner), seconds_left)
-        if not self.timed or self.ladder.top == 0 or len(full) > 1 or epochs < LONGER * winner.epochs:
+        """A longer training of the winner, unless its last one was no better than the one before."""
+        *before, last = (trial for trial in trials if trial.purpose == "full" and trial.point == winner.point)
+        gained = all(last.axes(()) < each.axes(()) for each in before[-1:] if last.state == each.state == "done")
+        if not self.timed or self.ladder.top == 0 or last is not winner or not gained:
             return None
-        return Training("full", self.ladder.top, winner, epochs)
+        wanted = _stretch(winner) * max(winner.epochs, self.full_epochs(winner))
+        epochs = self._affordable(winner, wanted, seconds_left)
+        return Training("full", self.ladder.top, winner, epochs) if epochs >= LONGER * winner.epochs else None
 
     def _repeat(self, winner: Trial, trials: Sequence[Trial], seconds_left: float) -> Training | None:
         """A training of the winner with another seed, once nothing runs any more that might beat it."""
@@ -269,9 +272,8 @@ class Schedule:
             return None
         return Training("repeat", winner.rung, winner, winner.epochs, winner.seed + 1 + len(again))
 
-    def _affordable(self, trial: Trial, most: int, seconds_left: float) -> int:
-        """The epochs of a full training: `most` times as many as usual, or as there is time for."""
-        wanted = most * self.full_epochs(trial)
+    def _affordable(self, trial: Trial, wanted: int, seconds_left: float) -> int:
+        """The epochs of a full training: as many as are wanted, or as there is time for."""
         if math.isinf(seconds_left) or not trial.seconds_per_epoch:
             return wanted
         return min(int(FULL_MARGIN * seconds_left / trial.seconds_per_epoch), wanted)
